@@ -1,0 +1,93 @@
+# `make` lists the targets. Everything here is a short name for a plain command.
+
+GO ?= go
+
+# run, seed, migrate-up, migrate-down
+ARGS ?=
+URL ?= http://127.0.0.1:8000
+HEADCOUNT_POSTGRES_URL ?=
+
+# fuzz, bench, bench-compare, race
+FUZZTIME ?= 30s
+BENCH ?= .
+BENCHTIME ?= 100ms
+OLD ?= HEAD
+NEW ?= .
+RACE ?= full
+
+# The system tests run by themselves, because they measure time, and never from
+# the test cache, because go cannot see that they depend on the built command.
+UNIT = $$($(GO) list ./... | grep -v '/systemtest$$')
+
+# The race detector makes a node several times slower: a few faults, fewer writes.
+RACE_FAULTS_full = TestLeaderKilled|TestNodePaused|TestWholeClusterKilled|TestJoin|TestSnapshotRestore|TestConsistency
+RACE_FAULTS_short = TestLeaderKilled|TestSnapshotRestore
+RACE_WRITES_full = 20000
+RACE_WRITES_short = 8000
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## install PostgreSQL's server programs where they are missing
+	@scripts/deps.sh postgresql
+
+.PHONY: build
+build: ## build ./headcount
+	$(GO) build -o headcount .
+
+.PHONY: run
+run: ## run a local cluster on ports 8000, 8001 and 8002, data under ./data (ARGS="--port 9000")
+	-@scripts/deps.sh postgresql
+	$(GO) run . dev $(ARGS)
+
+.PHONY: seed
+seed: ## post random users to the cluster at URL
+	$(GO) run . seed --url $(URL) $(ARGS)
+
+.PHONY: migrate-up
+migrate-up: ## bring the database at HEADCOUNT_POSTGRES_URL to the newest schema
+	$(GO) run . migrate up --url "$(HEADCOUNT_POSTGRES_URL)"
+
+.PHONY: migrate-down
+migrate-down: ## take the newest migration back at HEADCOUNT_POSTGRES_URL
+	$(GO) run . migrate down --url "$(HEADCOUNT_POSTGRES_URL)"
+
+.PHONY: test
+test: deps ## vet, unit tests, model tests and system tests with real processes
+	$(GO) vet ./...
+	$(GO) test -timeout 20m $(UNIT)
+	$(GO) test -count=1 -timeout 20m ./systemtest
+
+.PHONY: race
+race: deps ## the tests under the race detector (RACE=short for fewer faults)
+	@scripts/deps.sh compiler
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m $(UNIT)
+	CGO_ENABLED=1 HEADCOUNT_RACE=1 HEADCOUNT_SYSTEMTEST_WRITES=$(RACE_WRITES_$(RACE)) \
+		$(GO) test -race -count=1 -timeout 20m -run '$(RACE_FAULTS_$(RACE))' ./systemtest
+
+.PHONY: lint
+lint: ## gofumpt, vet and staticcheck
+	@unformatted=$$($(GO) tool gofumpt -l .) && test -z "$$unformatted" || \
+		{ echo "not gofumpt-formatted (run: go tool gofumpt -w .):" "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target, FUZZTIME each
+	@scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: ## Go benchmarks, short (BENCH=pattern, BENCHTIME=1s); keep the output for bench-compare
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) $(UNIT)
+
+.PHONY: bench-compare
+bench-compare: ## benchstat of OLD and NEW: result files or git revisions (OLD=HEAD, NEW=. by default)
+	@scripts/bench-compare.sh $(OLD) $(NEW)
+
+.PHONY: clean
+clean: ## remove what build and bench left behind; the data of `make run` stays
+	rm -rf headcount bin bench-*.txt

@@ -1,0 +1,224 @@
+package api
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// town is a service that is a plain map of memberships: what a cluster looks like
+// from the outside. It has two shards, by the last byte of the ID.
+type town struct {
+	now         time.Time
+	segmentsMax int
+
+	// refuse may give a write an outcome in the map's place; 0 lets it be. err goes
+	// with it.
+	refuse func(w Write) (Outcome, error)
+	// readErr is returned by every read.
+	readErr error
+	// nodesErr is returned by Join and Leave.
+	nodesErr error
+	// panicking users make the town panic.
+	panicking string
+
+	mu struct {
+		sync.Mutex
+		memberships map[membershipKey]int64
+		indexes     [2]uint64
+		chunks      []int // the size of each WriteAll
+		reads       []Read
+		nodes       map[string]string
+	}
+}
+
+type membershipKey struct{ id, segment string }
+
+// newTown is a town without people, at a fixed time.
+func newTown() *town {
+	t := &town{now: time.Unix(1_760_000_000, 0), segmentsMax: 1000}
+	t.mu.memberships = map[membershipKey]int64{}
+	t.mu.nodes = map[string]string{}
+	return t
+}
+
+func (t *town) Now() time.Time { return t.now }
+
+func (t *town) Write(w Write) (Outcome, ShardIndex, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	outcome, err := t.apply(w)
+	return outcome, t.shardIndex(w, outcome), err
+}
+
+func (t *town) WriteAll(ws []Write, outcomes []Outcome) (Version, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.chunks = append(t.mu.chunks, len(ws))
+	var version Version
+	var first error
+	for i, w := range ws {
+		outcome, err := t.apply(w)
+		outcomes[i] = outcome
+		if part := t.shardIndex(w, outcome); part.Index > 0 {
+			version = version.merge(part)
+		}
+		first = cmp.Or(first, err)
+	}
+	return version, first
+}
+
+func (t *town) shardIndex(w Write, outcome Outcome) ShardIndex {
+	if outcome >= SegmentsFull {
+		return ShardIndex{}
+	}
+	shard := w.ID[len(w.ID)-1] % 2
+	t.mu.indexes[shard]++
+	return ShardIndex{Shard: uint32(shard), Index: t.mu.indexes[shard]}
+}
+
+func (t *town) apply(w Write) (Outcome, error) {
+	if t.panicking != "" && string(w.ID) == t.panicking {
+		panic("the town hall burns")
+	}
+	if t.refuse != nil {
+		if outcome, err := t.refuse(w); outcome != 0 || err != nil {
+			return outcome, err
+		}
+	}
+	key := membershipKey{string(w.ID), string(w.Segment)}
+	old, held := t.mu.memberships[key]
+	held = held && old > t.now.Unix()
+	switch {
+	case w.Op == OpErase:
+		maps.DeleteFunc(t.mu.memberships, func(k membershipKey, _ int64) bool { return k.id == key.id })
+		return Erased, nil
+	case w.Op == OpDelete && held:
+		delete(t.mu.memberships, key)
+		return Deleted, nil
+	case w.Op == OpDelete:
+		return Absent, nil
+	case held && w.Expiry <= old:
+		return Unchanged, nil
+	case !held && w.Expiry <= t.now.Unix():
+		return Expired, nil
+	}
+	counts := t.counts()
+	if _, exists := counts[key.segment]; !exists && len(counts) >= t.segmentsMax {
+		return SegmentsFull, nil
+	}
+	t.mu.memberships[key] = w.Expiry
+	if held {
+		return Renewed, nil
+	}
+	return Created, nil
+}
+
+func (t *town) counts() map[string]uint64 {
+	counts := map[string]uint64{}
+	for key := range t.mu.memberships {
+		counts[key.segment]++
+	}
+	return counts
+}
+
+func (t *town) read(r Read) error {
+	r.MinVersion = slices.Clone(r.MinVersion)
+	t.mu.reads = append(t.mu.reads, r)
+	return t.readErr
+}
+
+func (t *town) Counts(r Read) (Counts, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	segments := []SegmentCount{}
+	for title, count := range t.counts() {
+		segments = append(segments, SegmentCount{Title: title, UsersCount: count})
+	}
+	slices.SortFunc(segments, func(a, b SegmentCount) int {
+		return cmp.Or(cmp.Compare(b.UsersCount, a.UsersCount), cmp.Compare(a.Title, b.Title))
+	})
+	body, err := json.Marshal(segments)
+	return Counts{Body: body, Segments: segments}, cmp.Or(t.read(r), err)
+}
+
+func (t *town) Count(r Read, title []byte) (uint64, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.counts()[string(title)], t.read(r)
+}
+
+func (t *town) User(r Read, id []byte) ([]Membership, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var memberships []Membership
+	for key, expiry := range t.mu.memberships {
+		if key.id == string(id) {
+			memberships = append(memberships, Membership{Title: key.segment, Expiry: expiry})
+		}
+	}
+	return memberships, t.read(r)
+}
+
+func (t *town) Cluster() any { return map[string]any{"answeredBy": "n1"} }
+
+func (t *town) Join(id, address string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.nodesErr == nil {
+		t.mu.nodes[id] = address
+	}
+	return t.nodesErr
+}
+
+func (t *town) Leave(id string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, member := t.mu.nodes[id]; t.nodesErr == nil && !member {
+		return &Failure{Kind: NotFoundFailure, Detail: fmt.Sprintf("node %q is not in the cluster", id)}
+	}
+	delete(t.mu.nodes, id)
+	return t.nodesErr
+}
+
+func (t *town) Ready() Readiness {
+	if t.readErr != nil {
+		return Readiness{Reasons: []string{t.readErr.Error()}, Warnings: []string{"the \"clock\" is off"}}
+	}
+	return Readiness{Ready: true}
+}
+
+func (t *town) WriteMetrics(w io.Writer) { io.WriteString(w, "headcount_town_people 3\n") }
+
+// snapshot is a copy of all memberships.
+func (t *town) snapshot() map[membershipKey]int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.mu.memberships)
+}
+
+func (t *town) chunkSizes() []int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.mu.chunks)
+}
+
+func (t *town) lastRead() Read {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.reads[len(t.mu.reads)-1]
+}
+
+// chunkedReader gives a body in pieces of the given size.
+type chunkedReader struct {
+	body  *bytes.Reader
+	piece int
+}
+
+func (r *chunkedReader) Read(p []byte) (int, error) { return r.body.Read(p[:min(len(p), r.piece)]) }

@@ -1,0 +1,135 @@
+package api
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// problemKind is one kind of refusal: a URI that clients may compare, a title, and
+// the HTTP status that goes with it.
+type problemKind struct {
+	name   string // completes urn:headcount:problem:
+	title  string
+	status int
+}
+
+const problemURN = "urn:headcount:problem:"
+
+// The kinds of problem.
+var (
+	problemBadRequest     = problemKind{"bad-request", "The request is malformed", 400}
+	problemNotFound       = problemKind{"not-found", "There is no such thing", 404}
+	problemMethod         = problemKind{"method-not-allowed", "The path does not know the method", 405}
+	problemTimeout        = problemKind{"request-timeout", "The request did not arrive in time", 408}
+	problemRefused        = problemKind{"refused", "The cluster cannot do that now", 409}
+	problemTooLarge       = problemKind{"body-too-large", "The body is too large", 413}
+	problemMediaType      = problemKind{"unsupported-media-type", "The body is of a type this path does not read", 415}
+	problemSegmentsFull   = problemKind{"segments-full", "There are as many segments as may be", 422}
+	problemHeaderTooLarge = problemKind{"header-too-large", "The header is too large", 431}
+	problemInternal       = problemKind{"internal", "There is a bug in this node", 500}
+	problemNotApplied     = problemKind{"not-applied", "Not applied", 503}
+	problemOutboxFull     = problemKind{"outbox-full", "Not applied: PostgreSQL is too far behind", 503}
+	problemStale          = problemKind{"stale", "The node is not as fresh as asked", 503}
+	problemUnknown        = problemKind{"outcome-unknown", "Outcome unknown", 504}
+	problemPartly         = problemKind{"partly-applied", "Applied in part", 504}
+)
+
+// The details of problems that come without one.
+const (
+	detailNotApplied = "nothing of the request was applied: repeat it"
+	detailUnknown    = "the request may have taken effect, or may yet: it is safe to repeat it"
+	detailOutboxFull = "nothing of the request was applied, because PostgreSQL has not taken enough of what was before it: repeat it later"
+	detailInternal   = "a write may have taken effect, and is safe to repeat; the node's log says more"
+)
+
+// retryAfterDefault is what a 503 asks for when nobody knows better.
+const retryAfterDefault = time.Second
+
+var (
+	jsonType    = []byte("application/json")
+	problemType = []byte("application/problem+json")
+)
+
+// reply answers with a ready-made JSON body, which nobody may change any more.
+func (x *exchange) reply(status int, body []byte) {
+	x.ctx.SetStatusCode(status)
+	x.ctx.Response.Header.SetContentTypeBytes(jsonType)
+	x.ctx.Response.SetBodyRaw(body)
+}
+
+// replyScratch answers with a body that was built in x.scratch.
+func (x *exchange) replyScratch(status int) {
+	x.ctx.SetStatusCode(status)
+	x.ctx.Response.Header.SetContentTypeBytes(jsonType)
+	x.ctx.Response.SetBody(x.scratch)
+}
+
+func (x *exchange) problem(kind problemKind, detail string) {
+	x.problemWith(kind, detail, 0, nil)
+}
+
+// problemWith answers with a problem document. members are appended to it: each
+// begins with a comma. retryAfter is 0 where the kind alone decides.
+func (x *exchange) problemWith(kind problemKind, detail string, retryAfter time.Duration, members []byte) {
+	writeProblem(x.ctx, kind, detail, retryAfter, members)
+}
+
+func writeProblem(ctx *fasthttp.RequestCtx, kind problemKind, detail string, retryAfter time.Duration, members []byte) {
+	document := make([]byte, 0, 256+len(detail)+len(members))
+	document = append(document, `{"type":"`+problemURN...)
+	document = append(document, kind.name...)
+	document = append(document, `","title":"`...)
+	document = append(document, kind.title...)
+	document = append(document, `","status":`...)
+	document = strconv.AppendInt(document, int64(kind.status), 10)
+	document = append(document, `,"detail":`...)
+	document = appendText(document, detail)
+	document = append(document, members...)
+	document = append(document, '}')
+	ctx.SetStatusCode(kind.status)
+	ctx.Response.Header.SetContentTypeBytes(problemType)
+	ctx.Response.SetBodyRaw(document)
+	if kind.status == fasthttp.StatusServiceUnavailable {
+		retryAfter = max(retryAfter, retryAfterDefault)
+	}
+	if retryAfter > 0 {
+		seconds := (retryAfter + time.Second - 1) / time.Second
+		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, strconv.FormatInt(int64(seconds), 10))
+	}
+}
+
+// failure answers with what the service said went wrong. otherwise is the problem
+// for an error that is no [Failure].
+func (x *exchange) failure(err error, otherwise problemKind) {
+	f, ok := asFailure(err)
+	if !ok {
+		x.server.logger.Error("the service failed in an unforeseen way", "route", x.route.pattern, "error", err)
+		x.problem(otherwise, otherwise.defaultDetail())
+		return
+	}
+	kind := f.Kind.problem()
+	detail := f.Detail
+	if detail == "" {
+		detail = kind.defaultDetail()
+	}
+	x.problemWith(kind, detail, f.RetryAfter, nil)
+}
+
+func (k problemKind) defaultDetail() string {
+	switch k {
+	case problemNotApplied:
+		return detailNotApplied
+	case problemUnknown:
+		return detailUnknown
+	case problemOutboxFull:
+		return detailOutboxFull
+	case problemSegmentsFull:
+		return reasonSegmentsFull
+	case problemInternal:
+		return detailInternal
+	default:
+		return k.title
+	}
+}

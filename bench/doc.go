@@ -1,0 +1,38 @@
+// Command bench measures what a cluster takes, beside what this machine could give.
+//
+//	go run ./bench load --url http://127.0.0.1:8000,http://127.0.0.1:8001 --connections 256 --duration 10s
+//
+// It is a client of the HTTP API and knows nothing else of Headcount.
+//
+// # How the load is made
+//
+// A closed loop: each connection has one goroutine, which sends a request, reads the
+// whole reply, and only then sends the next. Users are drawn uniformly, segments by
+// Zipf's law, expiries uniformly within 14 days. Each goroutine has one request,
+// built once, in which it overwrites the names in place: names have a fixed width,
+// so the length never changes. The generator shares the processors with what it
+// measures, so in its loop it allocates nothing and reads replies by hand.
+//
+// # How the figures are made comparable
+//
+// A figure of writes per second says as much about the machine and its mood as about
+// the cluster. So the same run drives a fasthttp handler that does nothing, in as
+// many other processes as there are URLs, with the same bytes over as many
+// connections. The two take turns, a slice of two seconds each, so that a noisy
+// neighbour disturbs both: empty, cluster, empty, ..., cluster, empty. What travels
+// between machines is the ratio.
+//
+// # Failures
+//
+//	503 with a problem document     counted; the connection pauses for Retry-After
+//	504 with a problem document     counted
+//	any other status, a cut, a      counted, and the exit status is 1
+//	timeout, a rejected record
+//	not one write acknowledged      the exit status is 1
+//	wrong arguments                 the exit status is 2, nothing is sent
+//
+// # Bounds
+//
+// A request that has no reply 15 seconds after its slice ended is a timeout. Latencies
+// are kept to within 1 %, up to a minute. A reply has at most 1 MiB.
+package main

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// fleet is all workers. Its methods are called by one goroutine.
+type fleet struct {
+	workers []*worker
+	bulk    bool
+}
+
+// newFleet makes a worker for each connection. Worker i goes to the address at i
+// modulo their number, of either target. No addresses of the empty handlers: it is
+// not driven.
+func newFleet(o options, empty []string) *fleet {
+	f := &fleet{bulk: o.bulk > 0}
+	segments := newZipf(o.segments)
+	for i := range o.connections {
+		address := o.addresses[i%len(o.addresses)]
+		w := &worker{
+			draw:    newDraw(o.seed, uint64(i), segments, o.users),
+			payload: newPayload(address, o),
+		}
+		w.lanes[toCluster].connection = newConnection(address)
+		if len(empty) > 0 {
+			w.lanes[toEmpty].connection = newConnection(empty[i%len(empty)])
+		}
+		f.workers = append(f.workers, w)
+	}
+	return f
+}
+
+// open connects all workers to the target and starts its figures from nothing.
+func (f *fleet) open(ctx context.Context, to target) error {
+	for i, w := range f.workers {
+		l := &w.lanes[to]
+		l.tally = newTally(f.bulk)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := l.connection.open(); err != nil {
+			return fmt.Errorf("opening connection %d of %d: %w", i+1, len(f.workers), err)
+		}
+	}
+	return nil
+}
+
+// drive runs all workers against the target and returns how long that took, from the
+// first request to the last reply.
+func (f *fleet) drive(ctx context.Context, to target, d time.Duration) time.Duration {
+	var stop atomic.Bool
+	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
+	var running sync.WaitGroup
+	began := time.Now()
+	for _, w := range f.workers {
+		running.Go(func() { w.run(to, began.Add(d), &stop) })
+	}
+	running.Wait()
+	return time.Since(began)
+}
+
+// total merges what the workers counted of the target. No worker may run.
+func (f *fleet) total(to target) *tally {
+	sum := newTally(f.bulk)
+	for _, w := range f.workers {
+		sum.merge(w.lanes[to].tally)
+	}
+	return sum
+}
+
+// acknowledged is how many writes were, so far. It may be called while workers run.
+func (f *fleet) acknowledged(to target) (sum uint64) {
+	for _, w := range f.workers {
+		sum += w.lanes[to].tally.acknowledged.Load()
+	}
+	return sum
+}
+
+// close closes all connections.
+func (f *fleet) close() {
+	for _, w := range f.workers {
+		for i := range w.lanes {
+			w.lanes[i].connection.close()
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"headcount/client"
+)
+
+const (
+	sliceTarget  = 2 * time.Second // about as long as a slice is
+	readyTimeout = 10 * time.Second
+)
+
+// load measures as the options say. Progress goes to errs, if it is a terminal.
+func load(ctx context.Context, o options, errs io.Writer) (_ *report, err error) {
+	if err := requireReady(ctx, o.addresses); err != nil {
+		return nil, err
+	}
+	var empty []string
+	if o.baseline {
+		processes, err := startBaseline(ctx, len(o.addresses))
+		if err != nil {
+			return nil, err
+		}
+		defer func() {
+			// Whatever ended the run is told first; then this is its consequence.
+			if stopErr := processes.stop(); err == nil {
+				err = stopErr
+			}
+		}()
+		empty = processes.addresses()
+	}
+	f := newFleet(o, empty)
+	defer f.close()
+
+	report := newReport(o)
+	for number := range o.runs {
+		run, err := measure(ctx, f, o, newProgress(errs, f, fmt.Sprintf("run %d of %d", number+1, o.runs)))
+		if err != nil {
+			return nil, err
+		}
+		report.Runs = append(report.Runs, run)
+	}
+	return report, nil
+}
+
+// requireReady asks each node, so that a wrong URL shows before the load.
+func requireReady(ctx context.Context, addresses []string) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	for _, address := range addresses {
+		headcount, err := client.New(client.Options{}, "http://"+address)
+		if err != nil {
+			return err
+		}
+		err = headcount.Ready(ctx)
+		headcount.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measure is one run: the two targets by turns.
+func measure(ctx context.Context, f *fleet, o options, p *progress) (measurement, error) {
+	defer p.clear()
+	for to := range target(targets) {
+		if to == toEmpty && !o.baseline {
+			continue
+		}
+		if err := f.open(ctx, to); err != nil {
+			return measurement{}, err
+		}
+	}
+	var took [targets]time.Duration
+	turns, slice := plan(o)
+	for i, to := range turns {
+		p.begin(to, i+1, len(turns))
+		took[to] += f.drive(ctx, to, slice)
+		p.end()
+		if ctx.Err() != nil {
+			return measurement{}, fmt.Errorf("interrupted in slice %d of %d", i+1, len(turns))
+		}
+	}
+	m := measurement{Cluster: figuresOf(f.total(toCluster), took[toCluster])}
+	if o.baseline {
+		empty := figuresOf(f.total(toEmpty), took[toEmpty])
+		m.Empty = &empty
+		m.Ratio = m.Cluster.WritesPerSecond / max(1, empty.WritesPerSecond)
+	}
+	return m, nil
+}
+
+// plan cuts the duration into slices and lists whose turn each is. The empty handler
+// has the first turn and the last.
+func plan(o options) (turns []target, slice time.Duration) {
+	slices := max(1, int((o.duration+sliceTarget/2)/sliceTarget))
+	if o.baseline {
+		turns = append(turns, toEmpty)
+	}
+	for range slices {
+		turns = append(turns, toCluster)
+		if o.baseline {
+			turns = append(turns, toEmpty)
+		}
+	}
+	return turns, o.duration / time.Duration(slices)
+}

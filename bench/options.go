@@ -1,0 +1,114 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The bounds of the options.
+const (
+	connectionsMax = 16_384
+	durationMin    = 100 * time.Millisecond
+	durationMax    = time.Hour
+	segmentsMax    = 10_000
+	usersMax       = 1_000_000_000
+	bulkMax        = 10_000
+	runsMax        = 100
+
+	// Records of all connections together: each holds its request in memory.
+	recordsMax = 10_000_000
+)
+
+// options of a load.
+type options struct {
+	addresses   []string // host:port, as in the URLs
+	connections int      // in all, spread over the addresses
+	duration    time.Duration
+	segments    int
+	users       int
+	bulk        int // records of a request; 0: single POSTs
+	runs        int
+	baseline    bool
+	jsonPath    string // "": no file
+	seed        uint64 // of what is drawn; the same seed sends the same memberships
+}
+
+// parseOptions reads the arguments of load. The flags' help goes to errs.
+func parseOptions(args []string, errs io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("bench load", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	urls := flags.String("url", "", "base `URLs` of the nodes, separated by commas, like http://127.0.0.1:8000")
+	flags.IntVar(&o.connections, "connections", 256, "connections in all, spread over the URLs")
+	flags.DurationVar(&o.duration, "duration", 10*time.Second, "how long the cluster is driven in each run; the baseline takes about as long again")
+	flags.IntVar(&o.segments, "segments", 300, "segments, drawn by Zipf's law")
+	flags.IntVar(&o.users, "users", 1_000_000, "users, drawn uniformly")
+	flags.IntVar(&o.bulk, "bulk", 0, "`records` of a request as application/x-ndjson; 0: single POSTs")
+	flags.IntVar(&o.runs, "runs", 1, "how often to measure")
+	flags.StringVar(&o.jsonPath, "json", "", "write the figures to this `file` too")
+	flags.Uint64Var(&o.seed, "seed", 0, "draws the same memberships again; 0: new ones")
+	noBaseline := flags.Bool("no-baseline", false, "do not measure the handler that does nothing")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag", flags.Arg(0))
+	}
+	o.baseline = !*noBaseline
+	for o.seed == 0 {
+		o.seed = rand.Uint64()
+	}
+	for base := range strings.SplitSeq(*urls, ",") {
+		address, err := addressOf(base)
+		if err != nil {
+			return o, err
+		}
+		o.addresses = append(o.addresses, address)
+	}
+	return o, o.validate()
+}
+
+func (o options) validate() error {
+	for _, number := range []struct {
+		flag            string
+		value, min, max int
+	}{
+		{"connections", o.connections, len(o.addresses), connectionsMax},
+		{"segments", o.segments, 1, segmentsMax},
+		{"users", o.users, 1, usersMax},
+		{"bulk", o.bulk, 0, bulkMax},
+		{"runs", o.runs, 1, runsMax},
+	} {
+		if number.value < number.min || number.value > number.max {
+			return fmt.Errorf("--%s is %d: give %d to %d", number.flag, number.value, number.min, number.max)
+		}
+	}
+	if o.duration < durationMin || o.duration > durationMax {
+		return fmt.Errorf("--duration is %s: give %s to %s", o.duration, durationMin, durationMax)
+	}
+	if records := o.connections * o.bulk; records > recordsMax {
+		return fmt.Errorf("--connections times --bulk is %d records in memory: give at most %d", records, recordsMax)
+	}
+	return nil
+}
+
+// records of one request.
+func (o options) records() int { return max(1, o.bulk) }
+
+// addressOf returns host:port of a base URL.
+func addressOf(base string) (string, error) {
+	u, err := url.Parse(strings.TrimSpace(base))
+	if err != nil || u.Scheme != "http" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return "", fmt.Errorf("--url: %q is no base URL: write it like http://127.0.0.1:8000", base)
+	}
+	if u.Port() == "" {
+		return net.JoinHostPort(u.Hostname(), "80"), nil
+	}
+	return u.Host, nil
+}

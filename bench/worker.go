@@ -1,0 +1,75 @@
+package main
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+const (
+	replyGrace = 15 * time.Second       // after a slice's end, for the last replies
+	dialPause  = 100 * time.Millisecond // after a connection that did not come about
+)
+
+// target is what is being driven.
+type target int
+
+// The targets.
+const (
+	toCluster target = iota
+	toEmpty
+	targets int = iota
+)
+
+// worker is a closed loop: one request at a time. It keeps one connection to each
+// target, of which it drives one at a time with the same request.
+type worker struct {
+	draw    draw
+	payload *payload
+	lanes   [targets]lane
+}
+
+// lane is a worker's connection to one target, and what came of it.
+type lane struct {
+	connection connection
+	tally      *tally
+}
+
+// run drives the target until the time given, or until it is told to stop. The
+// connection stays open.
+func (w *worker) run(to target, until time.Time, stop *atomic.Bool) {
+	l := &w.lanes[to]
+	if err := l.connection.setDeadline(until.Add(replyGrace)); err != nil {
+		l.connection.close() // it opens again below, with the deadline
+	}
+	rested := true // it may have been closed while the other target was driven
+	for now := time.Now(); now.Before(until) && !stop.Load(); now = time.Now() {
+		w.payload.fill(&w.draw, now)
+		began := time.Now()
+		err := l.connection.exchange(w.payload.bytes)
+		if rested && err != nil && closedBetween(err) {
+			began = time.Now()
+			err = l.connection.exchange(w.payload.bytes)
+		}
+		rested = false
+		if err == nil {
+			l.tally.replied(&l.connection.reply, time.Since(began), w.payload.records)
+		} else {
+			l.tally.failed(err)
+		}
+		if pause := l.pause(err); pause > 0 {
+			time.Sleep(min(pause, time.Until(until)))
+		}
+	}
+}
+
+// pause is how long to keep still after a reply or an error.
+func (l *lane) pause(err error) time.Duration {
+	switch {
+	case err != nil && l.connection.conn == nil:
+		return dialPause
+	case err == nil && l.connection.reply.status == 503:
+		return l.connection.reply.retryAfter
+	default:
+		return 0
+	}
+}

@@ -1,0 +1,231 @@
+package fsm
+
+import (
+	"fmt"
+
+	"github.com/dchest/siphash"
+	"github.com/hashicorp/raft"
+)
+
+// Status is what became of one record of a batch that was applied.
+type Status uint8
+
+// The statuses. Their values are in snapshots: never renumber them.
+const (
+	Created      Status = 1 // was not counted, is now
+	Renewed      Status = 2 // was counted, ends later now
+	Unchanged    Status = 3 // was counted at least as long
+	Expired      Status = 4 // in the past: PostgreSQL gets it, it is never counted
+	Deleted      Status = 5 // was counted, is not any more
+	Absent       Status = 6 // there was nothing to delete
+	Erased       Status = 7 // every membership of the user ended
+	SegmentsFull Status = 8 // refused: one segment too many
+	OutOfRange   Status = 9 // refused: the expiry is beyond what a bucket number holds
+)
+
+// Result is what Apply returns for an entry that carries batches.
+type Result struct {
+	Index   uint64
+	Batches []BatchResult // in the order of the entry
+}
+
+// BatchResult is what became of one batch. Statuses has one per record, and is
+// nil when the verdict says that nothing was applied.
+type BatchResult struct {
+	Verdict  Verdict
+	Statuses []Status
+}
+
+// Apply applies one entry. It implements [raft.FSM]; for an entry of batches it
+// returns a [Result], otherwise nil.
+//
+// It panics on an entry that it cannot decode: the entry was validated before it
+// was proposed, so this program is older than the one that wrote it, or the log
+// is damaged, and going on would make the replicas differ.
+func (m *Machine) Apply(l *raft.Log) any {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	result, err := m.mu.state.apply(l.Index, l.Data)
+	if err != nil {
+		panic(fmt.Sprintf("fsm: shard %d cannot apply entry %d: %v (was it written by a newer version?)", m.config.Shard, l.Index, err))
+	}
+	m.publish()
+	if result == nil {
+		return nil
+	}
+	return *result
+}
+
+func (st *state) apply(index uint64, entry []byte) (*Result, error) {
+	d := decoder{data: entry}
+	if v := d.byte(); v != commandVersion {
+		return nil, fmt.Errorf("%w: version %d", errCommand, v)
+	}
+	var result *Result
+	switch kind := d.byte(); kind {
+	case kindBatch:
+		result = st.applyBatches(index, &d)
+	case kindTick:
+		now, scheduled := d.seconds(), d.seconds()
+		if d.err == nil {
+			st.applyTick(Tick{now, scheduled})
+		}
+	case kindAck:
+		if ack := d.uvarint(); d.err == nil {
+			st.outbox.trim(min(ack, index))
+		}
+	case kindSettings:
+		if s := d.settings(); d.err == nil {
+			st.applySettings(s)
+		}
+	default:
+		return nil, fmt.Errorf("%w: kind %d", errCommand, kind)
+	}
+	st.index = index
+	st.reclaimStep()
+	return result, d.end()
+}
+
+func (st *state) applySettings(s Settings) {
+	if s.Revision > st.settings.Revision {
+		st.settings = s
+		st.trimHistory()
+	}
+}
+
+// applyBatches applies the batches of one entry, one after the other.
+func (st *state) applyBatches(index uint64, d *decoder) *Result {
+	st.time = max(st.time, d.seconds())
+	result := &Result{Index: index}
+	news := outboxEntry{index: index, time: st.time}
+	for d.err == nil && len(d.data) > 0 {
+		b, rest, err := nextBatch(d.data)
+		if d.data, d.err = rest, err; err == nil {
+			result.Batches = append(result.Batches, st.applyBatch(b, index, &news))
+		}
+	}
+	if news.rows > 0 {
+		st.outbox.append(news)
+	}
+	return result
+}
+
+func (st *state) applyBatch(b Batch, index uint64, news *outboxEntry) BatchResult {
+	verdict, statuses := st.seen(b)
+	switch {
+	case verdict == Repeated:
+		return BatchResult{Repeated, append([]Status(nil), statuses...)}
+	case verdict == Stale:
+		return BatchResult{Verdict: Stale}
+	case st.outboxIsFull():
+		return BatchResult{Verdict: OutboxFull}
+	}
+	statuses = make([]Status, b.Count)
+	data := b.Records
+	for i := range statuses {
+		r, rest, err := NextRecord(data)
+		if err != nil {
+			panic(fmt.Sprintf("fsm: entry %d holds a batch of %s that was not validated: %v", index, b.Origin, err))
+		}
+		var isNews bool
+		statuses[i], isNews = st.applyRecord(r)
+		if isNews && st.settings.OutboxBytesMax > 0 {
+			news.records = append(news.records, data[:len(data)-len(rest)]...)
+			news.rows++
+		}
+		data = rest
+	}
+	st.remember(b, index, statuses)
+	return BatchResult{Applied, statuses}
+}
+
+// applyRecord applies one record and says whether PostgreSQL must hear of it.
+func (st *state) applyRecord(r Record) (s Status, isNews bool) {
+	k := st.keyOf(r.ID)
+	switch r.Op {
+	case OpPut:
+		return st.put(r.Segment, k, r.Expiry)
+	case OpDelete:
+		return st.delete(r.Segment, k), true
+	default:
+		return st.erase(k), true
+	}
+}
+
+// keyOf hashes a user ID with the cluster's key. SipHash-2-4-128: Aumasson and
+// Bernstein, "SipHash: a fast short-input PRF", 2012.
+func (st *state) keyOf(id []byte) userKey {
+	hi, lo := siphash.Hash128(st.hashKey[0], st.hashKey[1], id)
+	return userKey{hi, lo}
+}
+
+// put holds the membership until expiry, or longer if it already is.
+func (st *state) put(title []byte, k userKey, expiry int64) (s Status, isNews bool) {
+	bucket, ok := st.bucketOf(expiry)
+	if !ok {
+		return OutOfRange, false
+	}
+	seg := st.segments[string(title)]
+	var stored uint32
+	if seg != nil {
+		stored = seg.table.get(k, st.watermark)
+	}
+	counted := stored > st.currentBucket()
+	switch {
+	case counted && bucket <= stored:
+		// Within one bucket, memory cannot tell which expiry is the later.
+		return Unchanged, bucket == stored
+	case expiry <= st.time:
+		return Expired, true
+	case counted:
+		st.move(seg, k, stored, bucket)
+		return Renewed, true
+	case stored != 0: // expired, but not drained yet
+		st.move(seg, k, stored, bucket)
+		return Created, true
+	}
+	if seg = st.segmentFor(title); seg == nil {
+		return SegmentsFull, false
+	}
+	st.hold(seg, k, bucket)
+	return Created, true
+}
+
+func (st *state) delete(title []byte, k userKey) Status {
+	seg := st.segments[string(title)]
+	if seg == nil {
+		return Absent
+	}
+	return st.endIn(seg, k)
+}
+
+func (st *state) endIn(seg *segment, k userKey) Status {
+	stored := seg.table.get(k, st.watermark)
+	if stored == 0 {
+		return Absent
+	}
+	st.end(seg, k, stored)
+	if stored <= st.currentBucket() {
+		return Absent
+	}
+	return Deleted
+}
+
+func (st *state) erase(k userKey) Status {
+	for _, seg := range st.segments {
+		st.endIn(seg, k)
+	}
+	return Erased
+}
+
+// applyTick drains what had expired at the scheduled instant and keeps the counts
+// of that instant. A tick that is not above the last changes nothing but the time.
+func (st *state) applyTick(t Tick) {
+	st.time = max(st.time, t.Now, t.Scheduled)
+	if t.Scheduled <= st.lastTick {
+		return
+	}
+	st.lastTick = t.Scheduled
+	st.drain(st.endedBucket(t.Scheduled))
+	st.keepHistory(t.Scheduled)
+}

@@ -1,0 +1,47 @@
+// Package fsm is the deterministic state machine of one shard: who is in which
+// segment until when, and everything that must survive with it.
+//
+// # Promise
+//
+// Two machines that applied the same entries up to the same index hold the same
+// state, and [Machine.Stats] proves it with a digest. Apply reads no clock, no
+// randomness, no map order and no local configuration: time comes from the
+// entries, limits come from replicated [Settings].
+//
+//   - A membership is counted from the entry that created it until its bucket
+//     ends. The later expiry wins; an earlier one never shortens it.
+//   - A batch carries (origin, epoch, sequence) and takes effect at most once.
+//   - A tick moves the watermark: every bucket at or below it is drained by
+//     subtracting its counts, not by visiting users.
+//   - Memberships not yet in PostgreSQL wait in the outbox, which is part of
+//     the state: it is in every snapshot and is trimmed by an entry.
+//
+// # Time
+//
+// A bucket is numbered by the instant it ends: bucket b covers the expiries in
+// ((b-1)·width, b·width], and its memberships stop counting at b·width. The
+// machine's time is the highest time any entry carried, in Unix seconds. Statuses
+// are decided at that time. Counts are read at the reader's time, by leaving out
+// the buckets between the watermark and it.
+//
+// # Invariants
+//
+//	watermark <= time/width
+//	every stored membership has bucket > watermark
+//	segment.stored = Σ cells of the segment over all buckets
+//	segment.live   = Σ cells of the segment over the buckets > horizon
+//	index, time, watermark, last tick and acknowledged only grow
+//
+// # Concurrency
+//
+// Apply, Snapshot and Restore are called by Raft from one goroutine. Persist runs
+// on another while Apply goes on: it reads pieces that Apply copies before first
+// writing to them. Every other method may be called from any goroutine.
+//
+// # Failures
+//
+//	an entry that does not decode          panic: it was validated before it was proposed
+//	a snapshot with a flipped or lost byte Restore returns an error, the state stays as it was
+//	a record out of bounds                 that record's status says so
+//	the outbox is full                     the whole batch is refused, nothing of it applied
+package fsm

@@ -1,0 +1,147 @@
+package fsm
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+	"sync"
+	"sync/atomic"
+)
+
+// Config is what a machine is born with. It is the same on every replica of the
+// shard and never changes; a snapshot of another Config is refused.
+type Config struct {
+	Shard         uint32
+	Incarnation   [16]byte // of the cluster
+	HashKey       [16]byte // keys the hash of user IDs
+	BucketSeconds int64    // width of a bucket, >= 1
+	Born          int64    // Unix seconds, >= 0; ticks scheduled at or before it are not owed
+}
+
+// Machine is the state machine of one shard. Make one with [New].
+type Machine struct {
+	config Config
+
+	mu struct {
+		sync.RWMutex
+		state *state
+		// changed is closed at the next change, if anybody waits for it.
+		changed chan struct{}
+	}
+
+	index   atomic.Uint64 // of state, readable without the lock
+	changes atomic.Uint64 // see Changes
+}
+
+// state is everything that is replicated, and the horizon of the reader.
+type state struct {
+	bucketSeconds int64
+	hashKey       [2]uint64
+
+	index     uint64 // of the last entry applied
+	time      int64  // Unix seconds; the highest that any entry carried
+	watermark uint32 // buckets up to it are drained
+	lastTick  int64  // Unix seconds; the scheduled instant of the last tick
+	settings  Settings
+
+	segments  map[string]*segment
+	buckets   buckets
+	members   int64  // stored memberships
+	memberSum uint64 // Σ of their digests
+
+	origins   map[string]*origin
+	originSum uint64
+
+	outbox outbox
+
+	history    []HistoryPoint // oldest first
+	historySum uint64
+
+	// Not replicated.
+	horizon uint32 // live counts leave out the buckets up to it; >= watermark
+	freeze  freeze
+	reclaim []reclaim // at most one per segment, oldest first
+}
+
+// New returns an empty machine, as every replica begins.
+func New(c Config) *Machine {
+	m := &Machine{config: c}
+	m.mu.state = newState(c)
+	return m
+}
+
+func newState(c Config) *state {
+	return &state{
+		bucketSeconds: c.BucketSeconds,
+		hashKey: [2]uint64{
+			binary.LittleEndian.Uint64(c.HashKey[:8]),
+			binary.LittleEndian.Uint64(c.HashKey[8:]),
+		},
+		lastTick: c.Born,
+		segments: make(map[string]*segment),
+		buckets:  make(buckets),
+		origins:  make(map[string]*origin),
+	}
+}
+
+// bucketOf returns the bucket in which an expiry falls.
+func (st *state) bucketOf(expiry int64) (bucket uint32, ok bool) {
+	b := expiry / st.bucketSeconds
+	if expiry%st.bucketSeconds != 0 {
+		b++
+	}
+	return uint32(b), expiry >= 0 && b <= math.MaxUint32
+}
+
+// endedBucket returns the last bucket that has ended at an instant.
+func (st *state) endedBucket(at int64) uint32 {
+	return uint32(min(max(at, 0)/st.bucketSeconds, math.MaxUint32))
+}
+
+// currentBucket returns the last bucket that has ended at the machine's time.
+func (st *state) currentBucket() uint32 { return st.endedBucket(st.time) }
+
+// publish tells the readers that the state has changed. The caller holds mu.
+func (m *Machine) publish() {
+	m.index.Store(m.mu.state.index)
+	m.changes.Add(1)
+	if m.mu.changed != nil {
+		close(m.mu.changed)
+		m.mu.changed = nil
+	}
+}
+
+// Index returns the index of the last entry applied. Entries that Raft keeps for
+// itself never reach the machine and are not counted: wait only for an index that
+// a machine has reported.
+func (m *Machine) Index() uint64 { return m.index.Load() }
+
+// Changes returns a number that grows whenever a count may have changed, other
+// than by the passing of time. It costs one atomic load.
+func (m *Machine) Changes() uint64 { return m.changes.Load() }
+
+// Changed returns a channel that is closed at the next change.
+func (m *Machine) Changed() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mu.changed == nil {
+		m.mu.changed = make(chan struct{})
+	}
+	return m.mu.changed
+}
+
+// WaitIndex waits until the entry at index has been applied, or ctx ends.
+func (m *Machine) WaitIndex(ctx context.Context, index uint64) error {
+	for m.Index() < index {
+		changed := m.Changed()
+		if m.Index() >= index {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package fsm_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+)
+
+// draws chooses what a trial does next: at random, or as the bytes of a fuzzer say.
+type draws interface{ below(n int) int }
+
+type randomDraws struct{ *rand.Rand }
+
+func (d randomDraws) below(n int) int { return d.IntN(n) }
+
+func pick[T any](d draws, from []T) T { return from[d.below(len(from))] }
+
+// How many sequences of steps to try, and the seed of the first. Sequence i has
+// seed first+i, so that HEADCOUNT_FSM_SEED=<seed> HEADCOUNT_FSM_SEQUENCES=1 runs
+// one that failed again.
+func sequences(t *testing.T) (first uint64, count int) {
+	first, count = 1, 4000
+	switch {
+	case raceDetector:
+		count = 300
+	case testing.Short():
+		count = 500
+	}
+	if s := os.Getenv("HEADCOUNT_FSM_SEED"); s != "" {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatalf("HEADCOUNT_FSM_SEED: %v", err)
+		}
+		first = n
+	}
+	if s := os.Getenv("HEADCOUNT_FSM_SEQUENCES"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatalf("HEADCOUNT_FSM_SEQUENCES: %v", err)
+		}
+		count = n
+	}
+	return first, count
+}
+
+func TestMachineBehavesLikeModel(t *testing.T) {
+	const stepsEach = 60
+	first, count := sequences(t)
+	for seed := first; seed < first+uint64(count); seed++ {
+		tr := newTrial(t, randomDraws{rand.New(rand.NewPCG(seed, 0))})
+		tr.note("HEADCOUNT_FSM_SEED=%d", seed)
+		tr.stepSettings()
+		for range stepsEach {
+			tr.step()
+		}
+		tr.finish()
+	}
+}

@@ -1,0 +1,111 @@
+package fsm
+
+import (
+	"slices"
+	"strings"
+)
+
+// Membership is one segment of a user.
+type Membership struct {
+	Segment string
+	Expiry  int64 // Unix seconds, rounded up to the end of its bucket
+}
+
+// Counts calls visit with the number of live memberships of every segment that
+// has any, in no particular order, and returns the index they belong to. now is
+// in Unix seconds; a now before one given earlier reads as that one. visit is
+// called under the machine's lock: it must be quick and must not call back.
+func (m *Machine) Counts(now int64, visit func(title string, count int64)) (index uint64) {
+	m.advance(now)
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for title, s := range m.mu.state.segments {
+		if s.live > 0 {
+			visit(title, s.live)
+		}
+	}
+	return m.mu.state.index
+}
+
+// Count returns the number of live memberships of one segment at now.
+func (m *Machine) Count(now int64, title []byte) (count int64, index uint64) {
+	m.advance(now)
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if s := m.mu.state.segments[string(title)]; s != nil {
+		count = s.live
+	}
+	return count, m.mu.state.index
+}
+
+// User returns the live memberships of a user at now, sorted by segment.
+func (m *Machine) User(now int64, id []byte) []Membership {
+	m.advance(now)
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	st := m.mu.state
+	k := st.keyOf(id)
+	var held []Membership
+	for title, s := range st.segments {
+		if b := s.table.get(k, st.horizon); b != 0 {
+			held = append(held, Membership{title, int64(b) * st.bucketSeconds})
+		}
+	}
+	slices.SortFunc(held, func(a, b Membership) int { return strings.Compare(a.Segment, b.Segment) })
+	return held
+}
+
+// advance moves the horizon to now. It takes the write lock only when a bucket
+// has ended since the last call.
+func (m *Machine) advance(now int64) {
+	m.mu.RLock()
+	st := m.mu.state
+	current := st.endedBucket(now) <= st.horizon
+	m.mu.RUnlock()
+	if current {
+		return
+	}
+	m.mu.Lock()
+	m.mu.state.advance(m.mu.state.endedBucket(now))
+	m.mu.Unlock()
+}
+
+// Stats is a consistent look at the machine.
+type Stats struct {
+	Index       uint64
+	Digest      uint64 // equal on every replica at this index
+	Time        int64  // Unix seconds
+	Watermark   int64  // Unix seconds: the end of the last drained bucket
+	LastTick    int64  // Unix seconds
+	Settings    Settings
+	Memberships int64 // stored, expired but undrained ones included
+	Segments    int
+	OutboxRows  int64
+	OutboxBytes int64
+	OutboxSince int64  // Unix seconds; when the oldest entry of the outbox was applied, 0 if it is empty
+	OutboxAcked uint64 // see OutboxAcked
+}
+
+// Stats returns a consistent look at the machine. It is cheap: nothing is visited.
+func (m *Machine) Stats() Stats {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	st := m.mu.state
+	s := Stats{
+		Index:       st.index,
+		Digest:      st.digest(),
+		Time:        st.time,
+		Watermark:   int64(st.watermark) * st.bucketSeconds,
+		LastTick:    st.lastTick,
+		Settings:    st.settings,
+		Memberships: st.members,
+		Segments:    len(st.segments),
+		OutboxRows:  st.outbox.rows,
+		OutboxBytes: st.outbox.bytes,
+		OutboxAcked: st.outbox.acked,
+	}
+	if len(st.outbox.entries) > 0 {
+		s.OutboxSince = st.outbox.entries[0].time
+	}
+	return s
+}

@@ -1,0 +1,87 @@
+package fsm_test
+
+import (
+	"testing"
+
+	"headcount/fsm"
+)
+
+func (s *shard) limitSegments(n uint64) {
+	now := s.Stats().Settings
+	now.Revision++
+	now.SegmentsMax = n
+	s.propose(settings(now))
+}
+
+func TestNoSegmentBeforeTheFirstSettings(t *testing.T) {
+	s := &shard{t: t, replica: newReplica(shardConfig)}
+	s.wantStatuses(s.write(noon, put("ann", "RU", noon+minute)), fsm.SegmentsFull)
+	if _, ok := s.OutboxNext(0, 1); ok {
+		t.Error("a refused record went to the outbox")
+	}
+}
+
+func TestSegmentsLimitRefusesOnlyNewTitles(t *testing.T) {
+	s := newShard(t)
+	s.limitSegments(2)
+	s.wantStatuses(s.write(noon,
+		put("ann", "RU", noon+5*minute), put("ann", "sports", noon+minute), put("ann", "news", noon+minute), put("bob", "RU", noon+minute)),
+		fsm.Created, fsm.Created, fsm.SegmentsFull, fsm.Created)
+	if got := len(s.news(s.index)); got != 3 {
+		t.Errorf("%d records went to the outbox, want the 3 accepted", got)
+	}
+	s.wantCounts(noon, map[string]int64{"RU": 2, "sports": 1})
+	// A past expiry makes no segment, so that it needs no place.
+	s.wantStatuses(s.write(noon, put("ann", "news", noon)), fsm.Expired)
+}
+
+func TestEmptySegmentVanishesAndFreesItsPlace(t *testing.T) {
+	for name, empty := range map[string]func(*shard){
+		"by delete": func(s *shard) { s.write(noon, remove("ann", "RU")) },
+		"by erase":  func(s *shard) { s.write(noon, erase("ann")) },
+		"by tick":   func(s *shard) { s.tick(noon+minute, noon+minute) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShard(t)
+			s.limitSegments(1)
+			s.write(noon, put("ann", "RU", noon+minute))
+			s.wantStatuses(s.write(noon, put("bob", "news", noon+5*minute)), fsm.SegmentsFull)
+			empty(s)
+			if got := s.Stats().Segments; got != 0 {
+				t.Errorf("%d segments exist, want none", got)
+			}
+			s.wantStatuses(s.write(noon, put("bob", "news", noon+5*minute)), fsm.Created)
+			s.wantStatuses(s.write(noon, put("ann", "RU", noon+5*minute)), fsm.SegmentsFull)
+			s.wantCounts(noon, map[string]int64{"news": 1})
+		})
+	}
+}
+
+// What has expired keeps its segment's place until a tick drains it.
+func TestUndrainedSegmentKeepsItsPlace(t *testing.T) {
+	s := newShard(t)
+	s.limitSegments(1)
+	s.write(noon, put("ann", "RU", noon+minute))
+	s.wantStatuses(s.write(noon+minute, put("bob", "news", noon+5*minute)), fsm.SegmentsFull)
+	s.wantCounts(noon+minute, nil)
+	s.wantStatuses(s.write(noon+minute, put("bob", "RU", noon+5*minute)), fsm.Created)
+}
+
+func TestLowerLimitKeepsWhatExists(t *testing.T) {
+	s := newShard(t)
+	s.write(noon, put("ann", "RU", noon+minute), put("ann", "news", noon+minute))
+	s.limitSegments(1)
+	s.wantStatuses(s.write(noon, put("bob", "RU", noon+minute), put("bob", "sports", noon+minute)), fsm.Created, fsm.SegmentsFull)
+	s.wantCounts(noon, map[string]int64{"RU": 2, "news": 1})
+}
+
+func TestSettingsOfALowerRevisionAreIgnored(t *testing.T) {
+	s := newShard(t)
+	s.propose(settings{Revision: 5, SegmentsMax: 50})
+	for _, revision := range []uint64{0, 1, 4, 5} {
+		s.propose(settings{Revision: revision, SegmentsMax: 1, OutboxBytesMax: 1, HistoryPoints: 1})
+		if got, want := s.Stats().Settings, (fsm.Settings{Revision: 5, SegmentsMax: 50}); got != want {
+			t.Errorf("revision %d made the settings %+v", revision, got)
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"headcount/fsm"
+)
+
+// batchBytesMax bounds the records of one batch. Several batches share an entry of
+// at most entryBytesMax.
+const batchBytesMax = 128 << 10
+
+// retryPause is how long a lane waits before it tries again, unless the leader
+// changes first. It doubles up to retryPauseMax.
+const (
+	retryPause    = 5 * time.Millisecond
+	retryPauseMax = 100 * time.Millisecond
+)
+
+// lane gathers the writes that arrive at this node for one shard and delivers
+// them to its leader, one batch at a time.
+//
+// A writer adds its records to the last batch of the queue and waits until that
+// batch is done. One goroutine takes the first batch, delivers it, and marks it
+// done, which wakes every writer of the batch at once. So the batch that fills is
+// as large as what arrives during one delivery: large under load, a single record
+// on an idle node, with no delay of its own in between.
+//
+// Invariants: at most one batch is being delivered; its sequence is above those
+// of all earlier ones; a batch is done at its due time at the latest, plus what a
+// cancelled attempt takes to return.
+type lane struct {
+	shard   uint32
+	origin  string
+	epoch   uint64
+	timeout time.Duration // from a batch's first record until it is given up
+	// attempt delivers a batch to the leader once. An error that is not
+	// errNotProposed leaves open whether it took effect.
+	attempt func(ctx context.Context, leader string, b fsm.Batch) (delivery, error)
+	leader  func() (id string, until context.Context)
+
+	bytesMax int // of all batches that wait
+
+	mu struct {
+		sync.Mutex
+		queue  []*batch // the last one fills
+		bytes  int
+		closed bool
+	}
+	wake chan struct{} // capacity 1: one note that there is work is enough
+
+	sequence uint64 // run's own
+}
+
+// batch is many writes on their way together.
+type batch struct {
+	records []byte
+	count   int
+	due     time.Time
+
+	done chan struct{} // closed when what follows is set
+	delivery
+	err error // *NotApplied or *Unknown
+}
+
+// delivery is what became of a batch that was applied.
+type delivery struct {
+	index    uint64
+	statuses []fsm.Status
+}
+
+// ticket is one record's place in a batch.
+type ticket struct {
+	batch *batch
+	at    int
+}
+
+// add puts records into the queue, in order, and appends their tickets to
+// tickets. It adds all of them or none.
+func (l *lane) add(tickets []ticket, records ...fsm.Record) ([]ticket, error) {
+	size := 0
+	for _, r := range records {
+		size += recordSize(r)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.mu.closed {
+		return tickets, &NotApplied{"this node is stopping", time.Second}
+	}
+	if l.mu.bytes+size > l.bytesMax {
+		return tickets, &NotApplied{fmt.Sprintf("more writes wait for shard %d than this node may hold (write.queue_bytes_max)", l.shard), time.Second}
+	}
+	for _, r := range records {
+		b := l.filling(recordSize(r))
+		tickets = append(tickets, ticket{b, b.count})
+		before := len(b.records)
+		b.records = fsm.AppendRecord(b.records, r)
+		b.count++
+		l.mu.bytes += len(b.records) - before
+	}
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+	return tickets, nil
+}
+
+// recordSize is at least the size of the record's encoding.
+func recordSize(r fsm.Record) int { return 16 + len(r.ID) + len(r.Segment) }
+
+// filling returns the batch to add a record of this size to. The caller holds mu.
+func (l *lane) filling(size int) *batch {
+	if n := len(l.mu.queue); n > 0 && len(l.mu.queue[n-1].records)+size <= batchBytesMax {
+		return l.mu.queue[n-1]
+	}
+	b := &batch{due: time.Now().Add(l.timeout), done: make(chan struct{})}
+	l.mu.queue = append(l.mu.queue, b)
+	return b
+}
+
+func (l *lane) waitingBytes() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.bytes
+}
+
+func (l *lane) take() *batch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.mu.queue) == 0 {
+		return nil
+	}
+	b := l.mu.queue[0]
+	l.mu.queue[0] = nil
+	l.mu.queue = l.mu.queue[1:]
+	l.mu.bytes -= len(b.records)
+	return b
+}
+
+// run delivers batches until ctx ends, then gives up what waits.
+func (l *lane) run(ctx context.Context) {
+	for {
+		b := l.take()
+		if b == nil {
+			select {
+			case <-l.wake:
+				continue
+			case <-ctx.Done():
+				l.close()
+				return
+			}
+		}
+		b.delivery, b.err = l.deliver(ctx, b)
+		close(b.done)
+	}
+}
+
+func (l *lane) close() {
+	l.mu.Lock()
+	l.mu.closed = true
+	queue := l.mu.queue
+	l.mu.queue = nil
+	l.mu.Unlock()
+	for _, b := range queue {
+		b.err = &NotApplied{"this node is stopping", time.Second}
+		close(b.done)
+	}
+}
+
+// deliver tries until the batch is applied, refused, or due.
+func (l *lane) deliver(ctx context.Context, b *batch) (delivery, error) {
+	l.sequence++
+	sent := fsm.Batch{Origin: l.origin, Epoch: l.epoch, Sequence: l.sequence, Count: b.count, Records: b.records}
+	last := errors.New("no leader is known")
+	open := false // an attempt may still take effect
+	pause := retryPause
+	for ctx.Err() == nil && time.Now().Before(b.due) {
+		leader, until := l.leader()
+		if leader != "" {
+			d, err := l.try(ctx, until, b.due, leader, sent)
+			if err == nil {
+				return d, nil
+			}
+			var refusal *NotApplied
+			if errors.As(err, &refusal) && !open {
+				return delivery{}, err
+			}
+			last = err
+			open = open || !errors.Is(err, errNotProposed)
+		}
+		l.rest(ctx, until, pause)
+		pause = min(2*pause, retryPauseMax)
+	}
+	if open {
+		return delivery{}, &Unknown{fmt.Sprintf("shard %d: %v", l.shard, last)}
+	}
+	return delivery{}, &NotApplied{fmt.Sprintf("shard %d could not take it within %v: %v", l.shard, l.timeout, last), time.Second}
+}
+
+// try makes one attempt, which ends when another node leads or the batch is due.
+func (l *lane) try(ctx, until context.Context, due time.Time, leader string, b fsm.Batch) (delivery, error) {
+	attempt, cancel := context.WithDeadline(until, due)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	return l.attempt(attempt, leader, b)
+}
+
+// rest waits for a moment, for another leader, or for the end.
+func (l *lane) rest(ctx, until context.Context, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-until.Done():
+	case <-ctx.Done():
+	}
+}

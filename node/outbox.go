@@ -1,0 +1,41 @@
+package node
+
+import (
+	"context"
+
+	"headcount/fsm"
+)
+
+// Copier copies a shard's outbox to PostgreSQL. It is called when this node
+// becomes the shard's leader and must return soon after ctx ends, which is when
+// it no longer is.
+type Copier func(ctx context.Context, incarnation string, shard uint32, outbox *Outbox)
+
+// Outbox is a shard leader's view of its outbox.
+type Outbox struct{ replica *replica }
+
+// Next waits until there are entries above index and returns some of them, whole:
+// as many as fit into rowsMax rows, at least one.
+func (o *Outbox) Next(ctx context.Context, index uint64, rowsMax int) (fsm.OutboxBatch, error) {
+	for {
+		changed := o.replica.machine.Changed()
+		if b, ok := o.replica.machine.OutboxNext(index, rowsMax); ok {
+			return b, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fsm.OutboxBatch{}, ctx.Err()
+		}
+	}
+}
+
+// Acked returns the index up to which the cluster knows PostgreSQL to have
+// everything.
+func (o *Outbox) Acked() uint64 { return o.replica.machine.OutboxAcked() }
+
+// Ack replicates that PostgreSQL has everything up to index.
+func (o *Outbox) Ack(ctx context.Context, index uint64) error {
+	_, err := o.replica.group.apply(ctx, fsm.AppendAck(nil, index))
+	return err
+}

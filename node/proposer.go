@@ -1,0 +1,242 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"headcount/fsm"
+)
+
+const (
+	// entryBytesMax bounds one entry: Raft and the log store hold entries whole,
+	// and a follower must take one within a heartbeat.
+	entryBytesMax = 256 << 10
+	// entriesInFlight is how many entries of batches may be on their way through
+	// Raft at once. One more hides the disk behind the network; more than that
+	// only makes entries smaller.
+	entriesInFlight = 2
+	// submittedBytesMax bounds the batches that wait at a leader. A lane has one
+	// batch at a time, so this is a bound on the number of nodes as well.
+	submittedBytesMax = 16 << 20
+)
+
+// proposer puts the batches that arrive at a shard's leader into entries.
+//
+// It is open only while this node leads and its machine has applied everything of
+// earlier terms. While as many entries as may be are in flight, the batches that
+// arrive wait, and then share the next entry.
+type proposer struct {
+	raft  *raft.Raft
+	stamp func() int64 // the leader's clock in Unix seconds, 0 if it is not to be trusted
+	full  func() bool  // the outbox takes no more
+
+	mu struct {
+		sync.Mutex
+		waiting []*submission
+		bytes   int
+		open    bool
+	}
+	wake chan struct{} // capacity 1: one note that there is work is enough
+}
+
+// submission is one batch at the leader.
+type submission struct {
+	batch fsm.Batch
+	done  chan struct{} // closed when what follows is set
+	delivery
+	err error
+}
+
+func newProposer(r *raft.Raft, stamp func() int64, full func() bool) *proposer {
+	return &proposer{raft: r, stamp: stamp, full: full, wake: make(chan struct{}, 1)}
+}
+
+// submit waits until the batch is applied. An error that is not errNotProposed and
+// not *NotApplied leaves open whether it took effect.
+func (p *proposer) submit(ctx context.Context, b fsm.Batch) (delivery, error) {
+	s := &submission{batch: b, done: make(chan struct{})}
+	if err := p.enqueue(s); err != nil {
+		return delivery{}, err
+	}
+	select {
+	case <-s.done:
+		return s.delivery, s.err
+	case <-ctx.Done():
+		if p.withdraw(s) {
+			return delivery{}, notProposed("%w", context.Cause(ctx))
+		}
+		return delivery{}, context.Cause(ctx)
+	}
+}
+
+func (p *proposer) enqueue(s *submission) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.mu.open {
+		return notProposed("this node does not lead")
+	}
+	if p.mu.bytes+len(s.batch.Records) > submittedBytesMax {
+		return notProposed("too many batches wait at the leader")
+	}
+	p.mu.waiting = append(p.mu.waiting, s)
+	p.mu.bytes += len(s.batch.Records)
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// withdraw takes a submission back, if it was not proposed yet.
+func (p *proposer) withdraw(s *submission) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, w := range p.mu.waiting {
+		if w == s {
+			p.mu.waiting = append(p.mu.waiting[:i], p.mu.waiting[i+1:]...)
+			p.mu.bytes -= len(s.batch.Records)
+			return true
+		}
+	}
+	return false
+}
+
+// run proposes until ctx ends, which is when the leadership does.
+func (p *proposer) run(ctx context.Context) {
+	p.setOpen(true)
+	var inFlight sync.WaitGroup
+	defer inFlight.Wait()
+	defer p.setOpen(false)
+	slots := make(chan struct{}, entriesInFlight)
+	for {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		group := p.next(ctx)
+		if group == nil {
+			return
+		}
+		if p.full() {
+			refuse(group, outboxFull())
+			<-slots
+			continue
+		}
+		future := p.raft.Apply(p.entry(group), time.Second)
+		inFlight.Go(func() {
+			settle(group, future)
+			<-slots
+		})
+	}
+}
+
+// setOpen opens the proposer, or closes it and sends away who waits.
+func (p *proposer) setOpen(open bool) {
+	p.mu.Lock()
+	p.mu.open = open
+	waiting := p.mu.waiting
+	if !open {
+		p.mu.waiting, p.mu.bytes = nil, 0
+	}
+	p.mu.Unlock()
+	if !open {
+		refuse(waiting, notProposed("this node leads no more"))
+	}
+}
+
+// next waits for work and takes as many submissions as fit into one entry.
+func (p *proposer) next(ctx context.Context) []*submission {
+	for {
+		if group := p.takeEntry(); group != nil {
+			return group
+		}
+		select {
+		case <-p.wake:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (p *proposer) takeEntry() []*submission {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n, bytes := 0, 0
+	for _, s := range p.mu.waiting {
+		size := len(s.batch.Records)
+		if n > 0 && bytes+size > entryBytesMax-4096 {
+			break
+		}
+		n, bytes = n+1, bytes+size
+	}
+	if n == 0 {
+		return nil
+	}
+	group := p.mu.waiting[:n:n]
+	p.mu.waiting = p.mu.waiting[n:]
+	p.mu.bytes -= bytes
+	return group
+}
+
+// entry encodes an entry in a buffer of its own: Raft keeps it.
+func (p *proposer) entry(group []*submission) []byte {
+	size := 16
+	for _, s := range group {
+		size += len(s.batch.Records) + fsm.OriginBytesMax + 40
+	}
+	entry := fsm.AppendBatchHeader(make([]byte, 0, size), p.stamp())
+	for _, s := range group {
+		entry = fsm.AppendBatch(entry, s.batch)
+	}
+	return entry
+}
+
+func refuse(group []*submission, err error) {
+	for _, s := range group {
+		s.err = err
+		close(s.done)
+	}
+}
+
+func outboxFull() error {
+	return &NotApplied{"PostgreSQL is too far behind: the outbox of a shard is full (postgres.outbox_bytes_max)", 5 * time.Second}
+}
+
+// settle waits for an entry and tells its submitters what became of their batches.
+// The wait has no bound of its own: Raft answers when the entry is applied, when
+// the leadership is lost, or when it is shut down.
+func settle(group []*submission, future raft.ApplyFuture) {
+	if err := future.Error(); err != nil {
+		refuse(group, proposalError(err))
+		return
+	}
+	result := future.Response().(fsm.Result)
+	for i, s := range group {
+		r := result.Batches[i]
+		switch r.Verdict {
+		case fsm.Applied, fsm.Repeated:
+			s.delivery = delivery{result.Index, r.Statuses}
+		case fsm.OutboxFull:
+			s.err = outboxFull()
+		default:
+			s.err = errors.New("a later batch of the same node was applied before this one")
+		}
+		close(s.done)
+	}
+}
+
+// proposalError marks the errors with which Raft says that the entry never entered
+// the log. All others (leadership lost, shutdown) leave that open.
+func proposalError(err error) error {
+	for _, never := range []error{raft.ErrNotLeader, raft.ErrLeadershipTransferInProgress, raft.ErrEnqueueTimeout} {
+		if errors.Is(err, never) {
+			return notProposed("%w", err)
+		}
+	}
+	return err
+}

@@ -1,0 +1,186 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"headcount/cluster"
+	"headcount/fsm"
+	"headcount/transport"
+)
+
+// replica is one shard's copy on this node.
+type replica struct {
+	shard   uint32
+	self    string
+	group   *group
+	machine *fsm.Machine
+	lane    *lane
+	propose *proposer
+
+	clock    *clock
+	peers    *peers
+	cluster  *cluster.Machine
+	schedule func() Schedule
+	copyOut  Copier
+	logger   *slog.Logger
+
+	// settled is set while this node leads and its machine has everything that
+	// was committed in earlier terms: only then may it answer for the shard.
+	settled atomic.Bool
+	// caughtUp is set once this replica had applied what was committed when it
+	// first heard of a leader.
+	caughtUp atomic.Bool
+}
+
+// attempt delivers a batch of this node's lane to the leader once.
+func (r *replica) attempt(ctx context.Context, leader string, b fsm.Batch) (delivery, error) {
+	if leader == r.self {
+		return r.propose.submit(ctx, b)
+	}
+	payload := appendForward(make([]byte, 0, len(b.Records)+128), r.shard, b)
+	reply, err := r.peers.call(ctx, leader, kindForward, payload)
+	var remote *transport.RemoteError
+	switch {
+	case errors.Is(err, transport.ErrNotSent), errors.As(err, &remote):
+		// A handler fails before it submits: what it submitted it reports in words
+		// of its own.
+		return delivery{}, notProposed("node %s: %w", leader, err)
+	case err != nil:
+		return delivery{}, fmt.Errorf("node %s: %w", leader, err)
+	}
+	return parseOutcome(reply, b.Count)
+}
+
+// run takes part in the shard until ctx ends.
+func (r *replica) run(ctx context.Context) {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { r.lane.run(ctx) })
+	r.group.run(ctx, r.lead)
+}
+
+// lead does what only the shard's leader does, until ctx ends.
+func (r *replica) lead(ctx context.Context) {
+	if !r.settle(ctx) {
+		return
+	}
+	r.logger.Info("leads", "term", r.group.raft.CurrentTerm())
+	r.settled.Store(true)
+	defer r.settled.Store(false)
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { r.propose.run(ctx) })
+	parts.Go(func() { r.keepSettings(ctx) })
+	parts.Go(func() { r.tick(ctx) })
+	parts.Go(func() { r.keepServers(ctx) })
+	if r.copyOut != nil {
+		parts.Go(func() { r.copyOut(ctx, r.cluster.State().Birth.Incarnation, r.shard, &Outbox{r}) })
+	}
+}
+
+// settle waits until this machine has everything committed before this term.
+func (r *replica) settle(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		err := wait(ctx, r.group.raft.Barrier(time.Second))
+		if err == nil {
+			return true
+		}
+		r.logger.Debug("not settled yet", "err", err)
+		pause(ctx, 20*time.Millisecond)
+	}
+	return false
+}
+
+// keepSettings brings the cluster's settings into the shard's log whenever they
+// differ from what its machine has.
+func (r *replica) keepSettings(ctx context.Context) {
+	for ctx.Err() == nil {
+		changed := r.cluster.Changed()
+		state := r.cluster.State()
+		want := fsm.Settings{
+			Revision:       state.Revision,
+			SegmentsMax:    state.Settings.SegmentsMax,
+			OutboxBytesMax: state.Settings.OutboxBytesMax,
+			HistoryPoints:  state.Settings.HistoryPoints,
+		}
+		have := r.machine.Stats().Settings
+		same := have
+		same.Revision = want.Revision
+		if want.Revision > have.Revision && want != same {
+			if _, err := r.group.apply(ctx, fsm.AppendSettings(nil, want)); err != nil {
+				r.logger.Warn("settings not replicated yet", "err", err)
+				pause(ctx, 100*time.Millisecond)
+				continue
+			}
+			r.logger.Info("settings replicated", "settings", want)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// keepServers brings the group's configuration to the cluster's placement, and the
+// leadership to the node that should have it.
+func (r *replica) keepServers(ctx context.Context) {
+	every(ctx, reconcileEvery, func() {
+		holders := r.cluster.State().Holders(int(r.shard))
+		if len(holders) == 0 {
+			return
+		}
+		reconcile(ctx, reconciliation{
+			group: r.group, self: r.self, want: holders, preferred: holders[0], peers: r.peers, logger: r.logger,
+		})
+	})
+}
+
+// voters lists the IDs of the group's servers that vote.
+func (r *replica) voters() []string { return r.group.voters() }
+
+// stamp returns the clock for an entry: 0 when a majority disagrees with it.
+func (r *replica) stamp() int64 {
+	if !r.clock.trusted(r.self, r.voters()) {
+		return 0
+	}
+	return r.clock.now()
+}
+
+// readIndex returns an index such that a machine that has applied it shows every
+// write acknowledged before the call. It fails unless this node leads.
+func (r *replica) readIndex(ctx context.Context) (uint64, error) {
+	if !r.settled.Load() {
+		return 0, errors.New("this node does not lead")
+	}
+	// What was acknowledged so far, by us, is applied here. VerifyLeader then
+	// shows that nobody else could have acknowledged anything meanwhile.
+	index := r.machine.Index()
+	if err := wait(ctx, r.group.raft.VerifyLeader()); err != nil {
+		return 0, fmt.Errorf("not sure to lead: %w", err)
+	}
+	return index, nil
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// every calls f at once and then at every interval until ctx ends.
+func every(ctx context.Context, interval time.Duration, f func()) {
+	for ctx.Err() == nil {
+		f()
+		pause(ctx, interval)
+	}
+}

@@ -1,0 +1,60 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+const (
+	watchEvery         = time.Second
+	trailingEntriesMin = 64
+	trailingEntriesMax = 1 << 20
+)
+
+// keepLogs takes a snapshot of a group when its log has grown by so many bytes,
+// one group after the other, so that they never all snapshot at once; and ends
+// the process when a log write does not end. groups is called each time.
+func keepLogs(ctx context.Context, o RaftOptions, groups func() []*group, fatal func(error), logger *slog.Logger) {
+	every(ctx, watchEvery, func() {
+		for _, g := range groups() {
+			if d := g.store.stalledFor(time.Now()); d > o.DiskStallMax {
+				fatal(fmt.Errorf("group %s: a log write has not ended for %v: the disk stalls (raft.disk_stall_max)", g.name, d.Round(time.Second)))
+			}
+		}
+		for _, g := range groups() {
+			if bytes, _ := g.store.sinceSnapshot(false); bytes >= o.SnapshotBytes && ctx.Err() == nil {
+				g.snapshot(ctx, o.TrailingBytes, logger)
+			}
+		}
+	})
+}
+
+// snapshot takes a snapshot and cuts the log behind it, keeping about so many
+// bytes for followers that lag.
+func (g *group) snapshot(ctx context.Context, trailingBytes int64, logger *slog.Logger) {
+	bytes, entries := g.store.sinceSnapshot(true)
+	trailing := uint64(trailingEntriesMin)
+	if bytes > 0 {
+		trailing = uint64(min(max(trailingBytes*entries/bytes, trailingEntriesMin), trailingEntriesMax))
+	}
+	c := g.raft.ReloadableConfig()
+	c.TrailingLogs = trailing
+	began := time.Now()
+	err := g.raft.ReloadConfig(c)
+	if err == nil {
+		err = wait(ctx, g.raft.Snapshot())
+	}
+	switch {
+	case err == nil:
+		logger.Info("snapshot taken", "group", g.name, "logBytes", bytes, "took", time.Since(began).Round(time.Millisecond))
+	case errors.Is(err, raft.ErrNothingNewToSnapshot) || ctx.Err() != nil:
+	default:
+		// The log still has everything; it grows until one succeeds.
+		logger.Error("snapshot failed", "group", g.name, "err", err)
+	}
+}

@@ -1,0 +1,2 @@
+DROP FUNCTION headcount_advance(text, integer, bigint, bigint);
+DROP TABLE headcount_cursor;

@@ -1,0 +1,166 @@
+package pgsink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+)
+
+// flushRowsMin is how small batches get when PostgreSQL is too slow for larger ones.
+const flushRowsMin = 64
+
+// errTrimmed: the outbox gave up entries we had not flushed yet. Settling tells whether
+// another leader flushed them or PostgreSQL was set back.
+var errTrimmed = errors.New("the outbox was trimmed past the cursor")
+
+// run copies one outbox for as long as one leadership lasts. It is a chain of sessions:
+// a session begins by reading the cursor and ends with the first failure of any kind.
+type run struct {
+	sink    *Sink
+	stream  Stream
+	outbox  Outbox
+	logger  *slog.Logger
+	pause   backoff
+	trouble trouble
+	rows    int // asked of the outbox: FlushRowsMax, less while PostgreSQL is too slow
+}
+
+// Run copies the outbox to PostgreSQL until ctx ends, which is when this node stops leading
+// the shard. It then returns nil, after its goroutines; a flush in flight is cut off, and
+// whoever leads next finds out what became of it. It does not return because PostgreSQL or
+// the outbox fails; it does, with an error, for a Stream that cannot have a cursor.
+func (s *Sink) Run(ctx context.Context, st Stream, ob Outbox) error {
+	if err := st.check(); err != nil {
+		return fmt.Errorf("copy to PostgreSQL: %w", err)
+	}
+	logger := s.o.Logger.With("shard", st.Shard)
+	r := &run{
+		sink: s, stream: st, outbox: ob, logger: logger,
+		pause:   backoff{min: s.o.BackoffMin, max: s.o.BackoffMax},
+		trouble: trouble{logger: logger},
+		rows:    s.o.FlushRowsMax,
+	}
+	for {
+		err := r.session(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		r.fail(err)
+		r.pause.wait(ctx)
+	}
+}
+
+// session returns with the first failure, never with nil.
+func (r *run) session(ctx context.Context) error {
+	cursor, err := r.settle(ctx)
+	if err != nil {
+		return err
+	}
+	r.sink.watched.reached(r.stream, cursor)
+
+	ctx, cancel := context.WithCancel(ctx)
+	acks := newAcker(r.outbox, r.sink)
+	var acking sync.WaitGroup
+	acking.Go(func() { acks.run(ctx) })
+	defer acking.Wait()
+	defer cancel()
+
+	acks.flushed(cursor, 0)
+	for {
+		batch, err := r.next(ctx, cursor)
+		if err != nil {
+			return err
+		}
+		if err := r.flush(ctx, cursor, batch); err != nil {
+			return err
+		}
+		cursor = batch.Index
+		acks.flushed(cursor, len(batch.Rows))
+	}
+}
+
+// next takes a batch from the outbox and makes sure that it follows the cursor without a
+// hole: entries leave the outbox when they are acknowledged, so the acknowledgement is
+// looked at after the batch was taken.
+func (r *run) next(ctx context.Context, cursor uint64) (Batch, error) {
+	batch, err := r.outbox.Next(ctx, cursor, r.rows)
+	if err != nil {
+		return Batch{}, fmt.Errorf("%w: %w", errOutbox, err)
+	}
+	if batch.Index <= cursor || batch.Index > math.MaxInt64 {
+		return Batch{}, fmt.Errorf("%w: asked for entries after %d, got some up to %d", errOutbox, cursor, batch.Index)
+	}
+	if r.outbox.Acked() > cursor {
+		return Batch{}, errTrimmed
+	}
+	return batch, nil
+}
+
+func (r *run) flush(ctx context.Context, cursor uint64, batch Batch) error {
+	work, err := fold(batch.Rows)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	refused, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: batch.Index, work: work})
+	if err != nil {
+		return err
+	}
+	r.sink.watched.flushed(r.stream, batch, refused, time.Since(begun))
+	r.trouble.over()
+	r.pause.reset()
+	r.rows = min(r.rows*2, r.sink.o.FlushRowsMax)
+	return nil
+}
+
+// fail draws the conclusions from a session's end.
+func (r *run) fail(err error) {
+	r.sink.watched.failed(err)
+	switch {
+	case errors.Is(err, errFenced), errors.Is(err, errTrimmed):
+		r.logger.Info("another leader flushes this shard; reading the cursor again", "reason", err)
+		return
+	case schemaMissing(err):
+		r.sink.schema.forget()
+	case tooSlow(err):
+		r.rows = max(r.rows/2, min(flushRowsMin, r.sink.o.FlushRowsMax))
+	}
+	if lost(err) {
+		r.sink.pool.Reset() // what took one connection likely took the others
+	}
+	r.trouble.note(err)
+}
+
+// trouble logs a lasting failure when it begins, once a minute, and when it is over.
+type trouble struct {
+	logger   *slog.Logger
+	since    time.Time // zero: none
+	logged   time.Time
+	failures int
+}
+
+func (t *trouble) note(err error) {
+	now := time.Now()
+	if t.since.IsZero() {
+		t.since = now
+	}
+	t.failures++
+	if now.Sub(t.logged) < time.Minute {
+		return
+	}
+	t.logged = now
+	t.logger.Warn("PostgreSQL does not take the outbox; trying again", "error", err,
+		"failures", t.failures, "since", t.since.Format(time.RFC3339))
+}
+
+func (t *trouble) over() {
+	if t.since.IsZero() {
+		return
+	}
+	t.logger.Info("PostgreSQL takes the outbox again", "after", time.Since(t.since).Round(time.Millisecond), "failures", t.failures)
+	*t = trouble{logger: t.logger}
+}

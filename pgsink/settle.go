@@ -1,0 +1,64 @@
+package pgsink
+
+import (
+	"context"
+	"fmt"
+)
+
+// sqlCursor creates a stream's cursor, or reads it. Either way it locks the row, and so
+// waits for the outcome of a transaction that is about to move it: a COMMIT of ours that
+// got no answer, or a flush of a leader before us.
+const sqlCursor = `
+INSERT INTO headcount_cursor AS c (incarnation, shard, index) VALUES ($1, $2, 0)
+ON CONFLICT (incarnation, shard) DO UPDATE SET index = c.index
+RETURNING index`
+
+// settle finds out where PostgreSQL stands and returns its cursor. Nobody's word counts
+// but PostgreSQL's own: it is asked at the start and after every failure.
+func (r *run) settle(ctx context.Context) (cursor uint64, err error) {
+	if err := r.sink.ensureSchema(ctx); err != nil {
+		return 0, err
+	}
+	// Before the cursor: another leader may flush and acknowledge in between, and its
+	// acknowledgement must not be held against the cursor of a moment ago.
+	acked := r.outbox.Acked()
+	if cursor, err = r.readCursor(ctx); err != nil {
+		return 0, err
+	}
+	if cursor < acked {
+		if err := r.closeGap(ctx, cursor, acked); err != nil {
+			return 0, err
+		}
+		cursor = acked
+	}
+	return cursor, nil
+}
+
+func (r *run) readCursor(ctx context.Context) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.sink.roundTripMax())
+	defer cancel()
+	var index int64
+	err := r.sink.pool.QueryRow(ctx, sqlCursor, r.stream.Incarnation, int32(r.stream.Shard)).Scan(&index)
+	if err != nil {
+		return 0, fmt.Errorf("read the cursor: %w", err)
+	}
+	if index < 0 {
+		return 0, fmt.Errorf("read the cursor: PostgreSQL has index %d", index)
+	}
+	return uint64(index), nil
+}
+
+// closeGap moves the cursor over entries that were acknowledged, and so have left the
+// outbox, and that PostgreSQL does not have (any more). Nobody can bring them back here:
+// say so as loudly as possible and go on with what there is.
+func (r *run) closeGap(ctx context.Context, cursor, acked uint64) error {
+	_, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: acked})
+	if err != nil {
+		return fmt.Errorf("move the cursor over a gap: %w", err)
+	}
+	r.sink.watched.gap(r.stream, Gap{From: cursor, To: acked})
+	r.logger.Error("PostgreSQL lacks memberships that it once had: it was restored from an older backup, or is a new database. "+
+		"What was written between these indexes is missing there until it is written again",
+		"from", cursor, "to", acked)
+	return nil
+}

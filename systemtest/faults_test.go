@@ -1,0 +1,150 @@
+package systemtest
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// writesGoOn is the promise: with one node of three gone, no write waits longer.
+const writesGoOn = 5 * time.Second
+
+func TestLeaderKilled(t *testing.T) {
+	database := newDatabase(t)
+	c := startCluster(t, settings{postgresURL: database})
+	load := startLoad(t, bases(c.nodes), usualLoad(t))
+
+	load.reach(load.share(15))
+	first := c.leaderOf(0)
+	c.kill(first)
+	load.reach(load.acked.Load() + load.share(15)) // without the node
+	c.start(first)
+	c.waitReady(first)
+
+	second := anotherLeader(c, first)
+	c.kill(second)
+	load.reach(load.acked.Load() + load.share(15))
+	c.start(second)
+	c.waitReady(second)
+
+	result := load.finish()
+	result.mustNotWait(t, writesGoOn)
+	verify(t, c.nodes, result.model, 60, database)
+}
+
+// anotherLeader returns a node that leads a shard and is not the given one, or,
+// where a single node leads all shards, that node.
+func anotherLeader(c *cluster, other *node) *node {
+	c.t.Helper()
+	for shard := c.shards() - 1; shard >= 0; shard-- {
+		if leader := c.leaderOf(shard); leader != other {
+			return leader
+		}
+	}
+	return c.leaderOf(0)
+}
+
+func TestNodePaused(t *testing.T) {
+	database := newDatabase(t)
+	c := startCluster(t, settings{postgresURL: database})
+	load := startLoad(t, bases(c.nodes), usualLoad(t))
+
+	load.reach(load.share(20))
+	paused := c.leaderOf(0)
+	before := load.acked.Load()
+	c.pause(paused)
+	time.Sleep(10 * time.Second)
+	c.resume(paused)
+	if load.acked.Load() == before {
+		t.Error("nothing was acknowledged while one node was stopped")
+	}
+
+	result := load.finish()
+	result.mustNotWait(t, writesGoOn)
+	c.waitReady(paused)
+	verify(t, c.nodes, result.model, 60, database)
+}
+
+func TestPostgresDown(t *testing.T) {
+	const outage = 20 * time.Second
+	dir, port := filepath.Join(postgresDir(t), "postgres"), freePorts(t, 1)
+	server := startPostgres(t, dir, port)
+	t.Cleanup(func() { server.Stop() }) // the last one started
+	database := createDatabase(t, server.URL(), "systemtest")
+	c := startCluster(t, settings{postgresURL: database})
+	load := startLoad(t, bases(c.nodes), usualLoad(t))
+
+	load.reach(load.share(20))
+	server.Kill()
+	down := time.Now()
+	t.Log("PostgreSQL is down")
+	load.reach(load.acked.Load() + load.share(20))
+	eventually(t, 5*time.Second, "writes gathering in the outbox", func() error { return outboxGrew(c) })
+	time.Sleep(time.Until(down.Add(outage)))
+	server = startPostgres(t, dir, port)
+	t.Log("PostgreSQL is up")
+
+	result := load.finish()
+	result.mustNotWait(t, writesGoOn)
+	verify(t, c.nodes, result.model, 60, database)
+}
+
+// outboxGrew wants more rows waiting than a flush takes when PostgreSQL is up.
+func outboxGrew(c *cluster) error {
+	view, err := getCluster(context.Background(), c.nodes[0].base)
+	if err != nil {
+		return err
+	}
+	var rows int64
+	for _, shard := range view.Shards {
+		rows += shard.OutboxRows
+	}
+	if rows < 100 {
+		return fmt.Errorf("%d rows are in the outbox", rows)
+	}
+	return nil
+}
+
+func TestWholeClusterKilled(t *testing.T) {
+	database := newDatabase(t)
+	c := startCluster(t, settings{postgresURL: database})
+	load := startLoad(t, bases(c.nodes), usualLoad(t))
+
+	load.reach(load.share(40))
+	c.kill(c.nodes...)
+	c.startAll()
+	c.waitReady(c.nodes...)
+
+	result := load.finish()
+	verify(t, c.nodes, result.model, 60, database)
+}
+
+// TestQuietMix has no fault, so every reply of the mix is certain.
+func TestQuietMix(t *testing.T) {
+	database := newDatabase(t)
+	c := startCluster(t, settings{postgresURL: database})
+	options := usualLoad(t)
+	options.writes, options.perSecond = min(options.writes, 10_000), 5000
+	load := startLoad(t, bases(c.nodes), options)
+
+	result := load.finish()
+	if result.mismatches > 0 {
+		t.Errorf("%d writes were answered with another status than the model's: %s", result.mismatches, result.firstOdd)
+	}
+	if result.unknowns+result.repeats > 0 {
+		t.Errorf("%d attempts had no outcome and %d were not applied, with every node up", result.unknowns, result.repeats)
+	}
+	verify(t, c.nodes, result.model, 60, database)
+
+	// And an unchanged model after a clean stop of every node.
+	for _, n := range c.nodes {
+		if err := n.stop(); err != nil {
+			t.Error(err)
+		}
+	}
+	c.startAll()
+	c.waitReady(c.nodes...)
+	verify(t, c.nodes, result.model, 60, database)
+}

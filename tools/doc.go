@@ -1,0 +1,13 @@
+// Package tools is what `headcount seed` and `headcount status` do. It is a client
+// of a running cluster and needs nothing of a node.
+//
+// Each function talks to the cluster at a URL, or at several separated by commas,
+// and writes what a person reads to the writer given. On a terminal [Seed] shows a
+// progress bar; elsewhere every line is final. Errors are one line. A function
+// returns only after all its goroutines have ended; any number may run at once.
+//
+// # Bounds
+//
+// [Seed] has at most 8 requests under way and posts at most 1,000,000 users.
+// [Status] waits at most 10 seconds.
+package tools
