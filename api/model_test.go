@@ -31,6 +31,7 @@ type town struct {
 	mu struct {
 		sync.Mutex
 		memberships map[membershipKey]int64
+		counts      map[string]uint64 // of memberships, by segment
 		indexes     [2]uint64
 		chunks      []int // the size of each WriteAll
 		reads       []Read
@@ -44,6 +45,7 @@ type membershipKey struct{ id, segment string }
 func newTown() *town {
 	t := &town{now: time.Unix(1_760_000_000, 0), segmentsMax: 1000}
 	t.mu.memberships = map[membershipKey]int64{}
+	t.mu.counts = map[string]uint64{}
 	t.mu.nodes = map[string]string{}
 	return t
 }
@@ -97,10 +99,14 @@ func (t *town) apply(w Write) (Outcome, error) {
 	held = held && old > t.now.Unix()
 	switch {
 	case w.Op == OpErase:
-		maps.DeleteFunc(t.mu.memberships, func(k membershipKey, _ int64) bool { return k.id == key.id })
+		for k := range t.mu.memberships {
+			if k.id == key.id {
+				t.end(k)
+			}
+		}
 		return Erased, nil
 	case w.Op == OpDelete && held:
-		delete(t.mu.memberships, key)
+		t.end(key)
 		return Deleted, nil
 	case w.Op == OpDelete:
 		return Absent, nil
@@ -109,23 +115,22 @@ func (t *town) apply(w Write) (Outcome, error) {
 	case !held && w.Expiry <= t.now.Unix():
 		return Expired, nil
 	}
-	counts := t.counts()
-	if _, exists := counts[key.segment]; !exists && len(counts) >= t.segmentsMax {
+	if t.mu.counts[key.segment] == 0 && len(t.mu.counts) >= t.segmentsMax {
 		return SegmentsFull, nil
 	}
 	t.mu.memberships[key] = w.Expiry
 	if held {
 		return Renewed, nil
 	}
+	t.mu.counts[key.segment]++
 	return Created, nil
 }
 
-func (t *town) counts() map[string]uint64 {
-	counts := map[string]uint64{}
-	for key := range t.mu.memberships {
-		counts[key.segment]++
+func (t *town) end(key membershipKey) {
+	delete(t.mu.memberships, key)
+	if t.mu.counts[key.segment]--; t.mu.counts[key.segment] == 0 {
+		delete(t.mu.counts, key.segment)
 	}
-	return counts
 }
 
 func (t *town) read(r Read) error {
@@ -138,7 +143,7 @@ func (t *town) Counts(r Read) (Counts, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	segments := []SegmentCount{}
-	for title, count := range t.counts() {
+	for title, count := range t.mu.counts {
 		segments = append(segments, SegmentCount{Title: title, UsersCount: count})
 	}
 	slices.SortFunc(segments, func(a, b SegmentCount) int {
@@ -151,7 +156,7 @@ func (t *town) Counts(r Read) (Counts, error) {
 func (t *town) Count(r Read, title []byte) (uint64, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.counts()[string(title)], t.read(r)
+	return t.mu.counts[string(title)], t.read(r)
 }
 
 func (t *town) User(r Read, id []byte) ([]Membership, error) {

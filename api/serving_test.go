@@ -11,16 +11,17 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
-// node is a server of the API on a loopback port, with a town behind it.
+// served is a server of the API on a loopback port, with a town behind it.
 type served struct {
 	*Server
 	town    *town
 	address string
-	log     *syncBuffer
+	log     *logBuffer
 }
 
 const testTimeout = 10 * time.Second
@@ -31,7 +32,7 @@ func serve(t testing.TB, town *town, options Options) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &syncBuffer{}
+	log := &logBuffer{}
 	options.Logger = slog.New(slog.NewTextHandler(log, nil))
 	s := &served{Server: New(town, options), town: town, address: ln.Addr().String(), log: log}
 	done := make(chan error, 1) // Serve returns once
@@ -66,6 +67,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   string
+	closes bool // the server ends the connection
 }
 
 func (r reply) String() string { return fmt.Sprintf("%d %v %s", r.status, r.header, r.body) }
@@ -138,7 +140,7 @@ func readReply(t testing.TB, r *bufio.Reader, method string) reply {
 	if err != nil {
 		t.Fatalf("reading a reply: %v", err)
 	}
-	return reply{response.StatusCode, response.Header, string(body)}
+	return reply{response.StatusCode, response.Header, string(body), response.Close}
 }
 
 // do sends one request as it is, with the headers given as "Name: value".
@@ -178,8 +180,22 @@ func (s *served) alive(t testing.TB) {
 	}
 }
 
-// syncBuffer is a log that may be read while it is written.
-type syncBuffer struct {
-	mu  chanMutex
-	buf bytes.Buffer
+// logBuffer is a log that may be read while it is written.
+type logBuffer struct {
+	mu struct {
+		sync.Mutex
+		bytes.Buffer
+	}
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mu.Buffer.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mu.Buffer.String()
 }

@@ -15,30 +15,33 @@ const (
 )
 
 // load measures as the options say. Progress goes to errs, if it is a terminal.
-func load(ctx context.Context, o options, errs io.Writer) (_ *report, err error) {
+func load(ctx context.Context, o options, errs io.Writer) (*report, error) {
 	if err := requireReady(ctx, o.addresses); err != nil {
 		return nil, err
 	}
-	var empty []string
-	if o.baseline {
-		processes, err := startBaseline(ctx, len(o.addresses))
-		if err != nil {
-			return nil, err
-		}
-		defer func() {
-			// Whatever ended the run is told first; then this is its consequence.
-			if stopErr := processes.stop(); err == nil {
-				err = stopErr
-			}
-		}()
-		empty = processes.addresses()
+	if !o.baseline {
+		return measureAll(ctx, o, nil, errs)
 	}
+	processes, err := startBaseline(ctx, len(o.addresses))
+	if err != nil {
+		return nil, err
+	}
+	report, err := measureAll(ctx, o, processes.addresses(), errs)
+	// Whatever ended the runs is told; that a process ended badly may follow from it.
+	if stopErr := processes.stop(); err == nil {
+		err = stopErr
+	}
+	return report, err
+}
+
+// measureAll does the runs, beside the empty handlers if there are any.
+func measureAll(ctx context.Context, o options, empty []string, errs io.Writer) (*report, error) {
 	f := newFleet(o, empty)
 	defer f.close()
-
 	report := newReport(o)
 	for number := range o.runs {
-		run, err := measure(ctx, f, o, newProgress(errs, f, fmt.Sprintf("run %d of %d", number+1, o.runs)))
+		p := newProgress(errs, f, fmt.Sprintf("run %d of %d", number+1, o.runs))
+		run, err := measure(ctx, f, o, p)
 		if err != nil {
 			return nil, err
 		}

@@ -42,7 +42,7 @@ func (r *reply) read(in *bufio.Reader) error {
 		if err != nil {
 			return fmt.Errorf("reading the header: %w", noEOF(err))
 		}
-		line = bytes.TrimRight(line, "\r\n")
+		line = bytes.TrimSuffix(line[:len(line)-1], []byte{'\r'})
 		if len(line) == 0 {
 			break
 		}

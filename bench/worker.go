@@ -7,7 +7,7 @@ import (
 
 const (
 	replyGrace = 15 * time.Second       // after a slice's end, for the last replies
-	dialPause  = 100 * time.Millisecond // after a connection that did not come about
+	errorPause = 100 * time.Millisecond // after an error, so that a dead node is not hammered
 )
 
 // target is what is being driven.
@@ -65,9 +65,9 @@ func (w *worker) run(to target, until time.Time, stop *atomic.Bool) {
 // pause is how long to keep still after a reply or an error.
 func (l *lane) pause(err error) time.Duration {
 	switch {
-	case err != nil && l.connection.conn == nil:
-		return dialPause
-	case err == nil && l.connection.reply.status == 503:
+	case err != nil:
+		return errorPause
+	case l.connection.reply.status == 503:
 		return l.connection.reply.retryAfter
 	default:
 		return 0

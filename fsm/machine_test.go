@@ -21,8 +21,9 @@ func TestWaitIndex(t *testing.T) {
 	if err := s.WaitIndex(ctx, s.index); err != nil {
 		t.Errorf("an index applied long ago: %v", err)
 	}
+	last := s.index + 3
 	waited := make(chan error, 1) // the one send never blocks
-	go func() { waited <- s.WaitIndex(ctx, s.index+3) }()
+	go func() { waited <- s.WaitIndex(ctx, last) }()
 	for i := range 3 {
 		select {
 		case err := <-waited:
@@ -76,17 +77,17 @@ func TestUnknownEntryPanics(t *testing.T) {
 	valid := batches{noon, []batch{{"node-1", 1, 1, []fsm.Record{put("ann", "RU", noon+minute)}}}}.encode()
 	badRecord := fsm.AppendBatch(fsm.AppendBatchHeader(nil, noon), fsm.Batch{Origin: "node-1", Count: 2, Records: []byte{9}})
 	for what, data := range map[string][]byte{
-		"empty":                     {},
-		"a newer version":           append([]byte{2}, valid[1:]...),
-		"an unknown kind":           {1, 9},
-		"a batch cut short":         valid[:len(valid)-1],
-		"a batch with more":         append(valid[:len(valid):len(valid)], 0),
-		"an unknown op":             badRecord,
-		"a tick cut short":          tick{noon, noon}.encode()[:5],
-		"a tick with more":          append(tick{noon, noon}.encode(), 0),
-		"an instant out of range":   {1, 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0},
-		"an acknowledgement of ...": {1, 3},
-		"settings cut short":        settings{}.encode()[:4],
+		"empty":                    {},
+		"a newer version":          append([]byte{2}, valid[1:]...),
+		"an unknown kind":          {1, 9},
+		"a batch cut short":        valid[:len(valid)-1],
+		"a batch with more":        append(valid[:len(valid):len(valid)], 0),
+		"an unknown op":            badRecord,
+		"a tick cut short":         tick{noon, noon}.encode()[:5],
+		"a tick with more":         append(tick{noon, noon}.encode(), 0),
+		"an instant out of range":  {1, 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0},
+		"an empty acknowledgement": {1, 3},
+		"settings cut short":       settings{}.encode()[:4],
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := newShard(t)

@@ -20,7 +20,7 @@ func pick[T any](d draws, from []T) T { return from[d.below(len(from))] }
 // seed first+i, so that HEADCOUNT_FSM_SEED=<seed> HEADCOUNT_FSM_SEQUENCES=1 runs
 // one that failed again.
 func sequences(t *testing.T) (first uint64, count int) {
-	first, count = 1, 4000
+	first, count = 1, 3000
 	switch {
 	case raceDetector:
 		count = 300
@@ -47,6 +47,7 @@ func sequences(t *testing.T) (first uint64, count int) {
 func TestMachineBehavesLikeModel(t *testing.T) {
 	const stepsEach = 60
 	first, count := sequences(t)
+	tally := map[string]int{}
 	for seed := first; seed < first+uint64(count); seed++ {
 		tr := newTrial(t, randomDraws{rand.New(rand.NewPCG(seed, 0))})
 		tr.note("HEADCOUNT_FSM_SEED=%d", seed)
@@ -55,5 +56,20 @@ func TestMachineBehavesLikeModel(t *testing.T) {
 			tr.step()
 		}
 		tr.finish()
+		for what, n := range tr.tally {
+			tally[what] += n
+		}
+	}
+	if count < 100 {
+		return // too few to meet everything
+	}
+	for _, what := range []string{
+		"verdict 1", "verdict 2", "verdict 3", "verdict 4",
+		"status 1", "status 2", "status 3", "status 4", "status 5", "status 6", "status 7", "status 8", "status 9",
+		"the leader catches up", "the follower catches up", "a new replica catches up",
+	} {
+		if tally[what] < count/10 {
+			t.Errorf("%s: only %d times in %d sequences", what, tally[what], count)
+		}
 	}
 }

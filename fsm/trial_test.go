@@ -38,6 +38,7 @@ type trial struct {
 	digests      map[string]uint64 // by fingerprint
 	fingerprints map[uint64]string // by digest
 	trace        []string          // the steps so far, for the failure report
+	tally        map[string]int    // how often what happened
 }
 
 type logged struct {
@@ -76,6 +77,7 @@ func newTrial(t testing.TB, draw draws) *trial {
 		sent:         map[string]batch{},
 		digests:      map[string]uint64{},
 		fingerprints: map[uint64]string{},
+		tally:        map[string]int{},
 	}
 	tr.check("born")
 	return tr
@@ -107,6 +109,18 @@ func (tr *trial) propose(e entry) {
 	}
 	tr.log = append(tr.log, logged{index, data, tr.leader.Stats().Digest, got})
 	tr.checkDigest()
+	if result, ok := got.(fsm.Result); ok {
+		tr.count(result)
+	}
+}
+
+func (tr *trial) count(result fsm.Result) {
+	for _, b := range result.Batches {
+		tr.tally[fmt.Sprintf("verdict %d", b.Verdict)]++
+		for _, s := range b.Statuses {
+			tr.tally[fmt.Sprintf("status %d", s)]++
+		}
+	}
 }
 
 // checkDigest holds the leader's digest against the model's facts: equal for
@@ -145,6 +159,9 @@ func (tr *trial) checkView(what string, r *replica) {
 // must leave r as it left the leader.
 func (tr *trial) replay(what string, r *replica, applied int) {
 	tr.t.Helper()
+	if applied < len(tr.log) {
+		tr.tally[what+" catches up"]++
+	}
 	for _, l := range tr.log[applied:] {
 		if got := r.apply(l.index, l.data); fmt.Sprint(got) != fmt.Sprint(l.result) {
 			tr.fatalf("%s: entry %d returned %v, want %v", what, l.index, got, l.result)

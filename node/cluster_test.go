@@ -16,7 +16,7 @@ import (
 // testCluster is a cluster whose nodes run in this process, on real ports and real
 // disks.
 type testCluster struct {
-	t         *testing.T
+	t         testing.TB
 	dir       string
 	shards    int
 	addresses []Addresses
@@ -29,7 +29,7 @@ type everyMinute struct{}
 
 func (everyMinute) Next(t time.Time) time.Time { return t.Truncate(time.Minute).Add(time.Minute) }
 
-func newTestCluster(t *testing.T, founders, shards int) *testCluster {
+func newTestCluster(t testing.TB, founders, shards int) *testCluster {
 	c := &testCluster{
 		t: t, dir: t.TempDir(), shards: shards,
 		nodes: make(map[string]*Node), gossips: make(map[string]*cluster.Gossip),
@@ -49,7 +49,7 @@ func (c *testCluster) newAddresses(id string) Addresses {
 	return Addresses{ID: id, HTTP: "127.0.0.1:1", Peer: freePort(c.t), Gossip: freePort(c.t)}
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *testCluster) start(a Addresses, join string) *Node {
 	n, err := Open(Options{
 		Self: a, DataDir: filepath.Join(c.dir, a.ID), Listener: ln, Gossip: gossip,
 		Cluster: "test", Founders: c.addresses, Shards: c.shards, BucketSeconds: 60,
-		Settings: cluster.Settings{SegmentsMax: 100, HistoryPoints: 400, OutboxBytesMax: 1 << 30, TickSchedule: "every minute", TickTimeZone: "UTC"},
+		Settings: cluster.Settings{SegmentsMax: 1000, HistoryPoints: 400, OutboxBytesMax: 1 << 30, TickSchedule: "every minute", TickTimeZone: "UTC"},
 		Join:     join, VotersMax: 7, WriteTimeout: 5 * time.Second, QueueBytesMax: 8 << 20, SkewMax: time.Second,
 		Raft: RaftOptions{
 			HeartbeatTimeout: 300 * time.Millisecond, ElectionTimeout: 300 * time.Millisecond, LeaderLeaseTimeout: 150 * time.Millisecond,
@@ -128,7 +128,7 @@ func (c *testCluster) awaitReady() {
 }
 
 // eventually waits until f is true, and fails with what seen returns otherwise.
-func eventually(t *testing.T, what string, f func() bool, seen func() any) {
+func eventually(t testing.TB, what string, f func() bool, seen func() any) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !f(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {

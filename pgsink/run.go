@@ -129,8 +129,10 @@ func (r *run) fail(err error) {
 	case tooSlow(err):
 		r.rows = max(r.rows/2, min(flushRowsMin, r.sink.o.FlushRowsMax))
 	}
-	if lost(err) {
-		r.sink.pool.Reset() // what took one connection likely took the others
+	// What took one connection likely took the others; and one that survives may lead to
+	// a server that has become a read-only standby.
+	if !errors.Is(err, errOutbox) {
+		r.sink.pool.Reset()
 	}
 	r.trouble.note(err)
 }

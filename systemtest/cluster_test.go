@@ -118,7 +118,9 @@ func (c *cluster) writeFile(nodes []*node) string {
 		fmt.Fprintf(&y, "log:\n  level: %s\n", c.settings.logLevel)
 	}
 	path := filepath.Join(c.dir, fmt.Sprintf("cluster-of-%d.yml", len(nodes)))
-	if err := os.WriteFile(path, []byte(y.String()), 0o644); err != nil {
+	// As a whole: a node that was started a moment ago may be reading it.
+	written := path + ".new"
+	if err := errors.Join(os.WriteFile(written, []byte(y.String()), 0o644), os.Rename(written, path)); err != nil {
 		c.t.Fatalf("writing the cluster file: %v", err)
 	}
 	return path

@@ -1,0 +1,241 @@
+package pgsink
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"headcount/pglocal"
+)
+
+// audit counts every change of a row: an effect that came twice shows, even where the
+// rows in the end are the same.
+const audit = `
+CREATE TABLE audit (op text, id text);
+CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO audit VALUES (TG_OP, coalesce(NEW.id, OLD.id));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON users FOR EACH ROW EXECUTE FUNCTION audit()`
+
+// TestConnectionCutAtCommit: the flush has an unknown outcome, and takes effect once.
+func TestConnectionCutAtCommit(t *testing.T) {
+	for name, p := range map[string]*proxy{
+		"before the commit":                    {},
+		"after the commit":                     {answered: true},
+		"before the commit, with rows refused": {atCommit: true},
+		"after the commit, with rows refused":  {atCommit: true, answered: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			direct := newDatabase(t)
+			mustMigrate(t, direct)
+			execute(t, direct, audit)
+			execute(t, direct, `ALTER TABLE users ADD CHECK (id <> 'refused')`)
+			p.mark = []byte("cut-me")
+			s, outbox := mustOpen(t, newProxy(t, direct, p), impatient(t)), newLog(1)
+			lead(t, s, testStream, outbox)
+
+			outbox.append(put("cut-me", "s", 100))
+			eventually(t, "the first flush is through", outbox.isDrained)
+			if !p.atCommit && p.cuts.Load() != 1 {
+				t.Fatal("the connection was not cut")
+			}
+			// Delete and put: done twice, they leave the same row, and two more lines in the audit.
+			batch := []Row{end("cut-me", "s"), put("cut-me", "s", 50)}
+			want := memberships{{"cut-me", "s"}: 50}
+			if p.atCommit {
+				batch = append(batch, put("refused", "s", 1))
+			}
+			outbox.append(batch...)
+			eventually(t, "the second flush is through", outbox.isDrained)
+			if p.cuts.Load() != 1 {
+				t.Fatal("the connection was not cut")
+			}
+			requireEqual(t, usersTable(t, direct), want)
+			if got := query[string](t, direct, `SELECT string_agg(op, ' ') FROM audit WHERE id = 'cut-me'`); got != "INSERT DELETE INSERT" {
+				t.Errorf("PostgreSQL saw %q", got)
+			}
+			if p.atCommit {
+				if rows := query[int64](t, direct, `SELECT count(*) FROM quarantine`); rows != 1 {
+					t.Errorf("%d rows in quarantine, want 1", rows)
+				}
+			}
+			if got := cursorOf(t, direct, testStream); got != outbox.last {
+				t.Errorf("cursor %d, want %d", got, outbox.last)
+			}
+			if s.Status().Errors == 0 || s.Status().Streams[0].Gap != nil {
+				t.Errorf("status: %+v", s.Status())
+			}
+		})
+	}
+}
+
+// TestPostmasterKilled: kill -9 of PostgreSQL in the middle of the load, several times.
+func TestPostmasterKilled(t *testing.T) {
+	dir, err := reachableDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	own := pglocal.Options{Dir: filepath.Join(dir, "postgres")}
+	server := mustStart(t, own)
+	url := server.URL()
+	own.Port = portOf(t, url)
+
+	o := impatient(t)
+	o.FlushRowsMax = 100
+	s, outbox, model := mustOpen(t, url, o), newLog(9), memberships{}
+	lead(t, s, testStream, outbox)
+	draw := rand.New(rand.NewPCG(9, 9))
+	for range 3 {
+		before := s.Status().Flushes
+		for range 400 {
+			rows := randomRows(draw, 1+draw.IntN(20))
+			model.apply(rows)
+			outbox.append(rows...)
+		}
+		eventually(t, "flushes are under way", func() bool { return s.Status().Flushes >= before+5 })
+		server.Kill()
+		if outbox.isDrained() {
+			t.Fatal("nothing was left to flush: the kill tested nothing")
+		}
+		eventually(t, "the outage is noticed", func() bool { return !s.Status().Reachable })
+		server = mustStart(t, own)
+	}
+	eventually(t, "the outbox drained", outbox.isDrained)
+	requireEqual(t, usersTable(t, url), model)
+	status := s.Status()
+	if !status.Reachable || status.Errors < 3 || status.Streams[0].Gap != nil {
+		t.Fatalf("status: %+v", status)
+	}
+}
+
+func mustStart(t *testing.T, o pglocal.Options) *pglocal.Server {
+	t.Helper()
+	server, err := pglocal.Start(soon(t), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	return server
+}
+
+func portOf(t *testing.T, url string) int {
+	t.Helper()
+	port, err := strconv.Atoi(mustParseURL(t, url).Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// TestPostgresDownAtTheStart: Run waits, leaves when told to, and catches up later.
+func TestPostgresDownAtTheStart(t *testing.T) {
+	direct := newDatabase(t)
+	p := &proxy{mark: []byte("never")}
+	through := newProxy(t, direct, p)
+	address := p.listener.Addr().String()
+	_ = p.listener.Close()
+
+	s, outbox := mustOpen(t, through, impatient(t)), newLog(1)
+	outbox.append(put("u", "s", 5))
+	stop := lead(t, s, testStream, outbox)
+	eventually(t, "it has tried a few times", func() bool { return s.Status().Errors >= 3 })
+	if status := s.Status(); status.Reachable || status.LastError == "" {
+		t.Fatalf("status: %+v", status)
+	}
+	begun := time.Now()
+	stop()
+	if took := time.Since(begun); took > 2*time.Second {
+		t.Errorf("Run took %s to return", took)
+	}
+
+	lead(t, s, testStream, outbox)
+	listener, err := net.Listen("tcp4", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.listener = listener
+	p.serving.Go(func() {
+		for conn, err := listener.Accept(); err == nil; conn, err = listener.Accept() {
+			p.serving.Go(func() { p.serve(conn) })
+		}
+	})
+	eventually(t, "the outbox drained", outbox.isDrained)
+	requireEqual(t, usersTable(t, direct), memberships{{"u", "s"}: 5})
+}
+
+// TestDatabaseSetBack: PostgreSQL is behind what was acknowledged.
+func TestDatabaseSetBack(t *testing.T) {
+	url := newDatabase(t)
+	s, outbox := mustOpen(t, url, impatient(t)), newLog(1)
+	stop := lead(t, s, testStream, outbox)
+	outbox.append(put("kept", "s", 1))
+	eventually(t, "the outbox drained", outbox.isDrained)
+	backup := cursorOf(t, url, testStream)
+	for i := range 5 {
+		outbox.append(put(fmt.Sprintf("lost-%d", i), "s", 1))
+	}
+	eventually(t, "the outbox drained", outbox.isDrained)
+	stop()
+	execute(t, url, `DELETE FROM users WHERE id LIKE 'lost%'`)
+	execute(t, url, `UPDATE headcount_cursor SET index = $1`, int64(backup))
+
+	acked := outbox.Acked()
+	outbox.append(put("later", "s", 2))
+	lead(t, s, testStream, outbox)
+	eventually(t, "the outbox drained", outbox.isDrained)
+	requireEqual(t, usersTable(t, url), memberships{{"kept", "s"}: 1, {"later", "s"}: 2})
+	if gap := s.Status().Streams[0].Gap; gap == nil || *gap != (Gap{From: backup, To: acked}) {
+		t.Fatalf("gap %+v, want %d to %d", gap, backup, acked)
+	}
+}
+
+// TestDatabaseReplacedUnderWay: tables and cursor vanish while the leader flushes.
+func TestDatabaseReplacedUnderWay(t *testing.T) {
+	url := newDatabase(t)
+	s, outbox := mustOpen(t, url, impatient(t)), newLog(1)
+	lead(t, s, testStream, outbox)
+	outbox.append(put("lost", "s", 1))
+	eventually(t, "the outbox drained", outbox.isDrained)
+	acked := outbox.Acked()
+	if err := MigrateDown(soon(t), url, 1000); err != nil {
+		t.Fatal(err)
+	}
+	outbox.append(put("later", "s", 2))
+	eventually(t, "the outbox drained", outbox.isDrained)
+	requireEqual(t, usersTable(t, url), memberships{{"later", "s"}: 2})
+	if gap := s.Status().Streams[0].Gap; gap == nil || *gap != (Gap{From: 0, To: acked}) {
+		t.Fatalf("gap %+v, want 0 to %d", gap, acked)
+	}
+}
+
+// TestCursorAhead: PostgreSQL committed what the last leader could not acknowledge.
+func TestCursorAhead(t *testing.T) {
+	url := newDatabase(t)
+	outbox := newLog(1)
+	first := mustOpen(t, url, impatient(t))
+	outbox.ackHook = func(context.Context, uint64) error { return context.DeadlineExceeded }
+	stop := lead(t, first, testStream, outbox)
+	outbox.append(put("u", "s", 1), end("u", "r"))
+	eventually(t, "the flush is through", func() bool { return first.Status().Flushes == 1 })
+	stop()
+	if outbox.Acked() != 0 {
+		t.Fatal("acknowledged after all")
+	}
+
+	outbox.ackHook = nil
+	second := mustOpen(t, url, impatient(t))
+	lead(t, second, testStream, outbox)
+	eventually(t, "the cursor is acknowledged", outbox.isDrained)
+	if status := second.Status(); status.Flushes != 0 || status.Streams[0].Gap != nil || !status.Reachable {
+		t.Fatalf("status: %+v", status)
+	}
+}
