@@ -15,10 +15,6 @@ const (
 	// entryBytesMax bounds one entry: Raft and the log store hold entries whole,
 	// and a follower must take one within a heartbeat.
 	entryBytesMax = 256 << 10
-	// entriesInFlight is how many entries of batches may be on their way through
-	// Raft at once. One more hides the disk behind the network; more than that
-	// only makes entries smaller.
-	entriesInFlight = 2
 	// submittedBytesMax bounds the batches that wait at a leader. A lane has one
 	// batch at a time, so this is a bound on the number of nodes as well.
 	submittedBytesMax = 16 << 20
@@ -27,8 +23,10 @@ const (
 // proposer puts the batches that arrive at a shard's leader into entries.
 //
 // It is open only while this node leads and its machine has applied everything of
-// earlier terms. While as many entries as may be are in flight, the batches that
-// arrive wait, and then share the next entry.
+// earlier terms. One entry is in flight; the batches that arrive meanwhile share the
+// next one. More entries in flight were slower at every number of shards measured
+// (docs/ARCHITECTURE.md): an entry costs each replica a write to disk whatever its
+// size, so what a second one gains in overlap it loses by being half as large.
 type proposer struct {
 	raft  *raft.Raft
 	stamp func() int64 // the leader's clock in Unix seconds, 0 if it is not to be trusted
@@ -108,30 +106,17 @@ func (p *proposer) withdraw(s *submission) bool {
 // run proposes until ctx ends, which is when the leadership does.
 func (p *proposer) run(ctx context.Context) {
 	p.setOpen(true)
-	var inFlight sync.WaitGroup
-	defer inFlight.Wait()
 	defer p.setOpen(false)
-	slots := make(chan struct{}, entriesInFlight)
 	for {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
 		group := p.next(ctx)
 		if group == nil {
 			return
 		}
 		if p.full() {
 			refuse(group, outboxFull())
-			<-slots
 			continue
 		}
-		future := p.raft.Apply(p.entry(group), time.Second)
-		inFlight.Go(func() {
-			settle(group, future)
-			<-slots
-		})
+		settle(group, p.raft.Apply(p.entry(group), time.Second))
 	}
 }
 
