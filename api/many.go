@@ -50,7 +50,7 @@ func (s *Server) takeBulkSlot() bool {
 func (x *exchange) replyTally(t *tally) {
 	if len(t.version) > 0 {
 		x.scratch = t.version.append(x.scratch[:0])
-		x.ctx.Response.Header.SetBytesV(headerVersion, x.scratch)
+		x.ctx.Response.Header.SetCanonical(headerVersion, x.scratch)
 	}
 	if !t.stopped() {
 		x.scratch = t.appendCounts(append(x.scratch[:0], '{'))

@@ -2,6 +2,8 @@ package api
 
 import (
 	_ "embed"
+
+	"github.com/valyala/fasthttp"
 )
 
 // openAPI describes the API for programs. A test compares it with the routes.
@@ -33,7 +35,7 @@ func (x *exchange) getReadiness() {
 		x.replyScratch(200)
 		return
 	}
-	x.ctx.Response.Header.Set("Retry-After", "1")
+	x.ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
 	x.replyScratch(503)
 }
 

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-const headerVersion = "Headcount-Version"
+// headerVersion is in the form that fasthttp keeps header names in.
+var headerVersion = []byte("Headcount-Version")
 
 // writeReply is the reply to a write that was done.
 type writeReply struct {
@@ -109,7 +110,7 @@ func (x *exchange) write(w Write) {
 	outcome, index, err := x.server.service.Write(w)
 	if index.Index > 0 {
 		x.scratch = index.append(x.scratch[:0])
-		x.ctx.Response.Header.SetBytesV(headerVersion, x.scratch)
+		x.ctx.Response.Header.SetCanonical(headerVersion, x.scratch)
 	}
 	if err == nil && outcome >= Created && outcome < SegmentsFull {
 		reply := writeReplies[outcome]

@@ -56,17 +56,14 @@ var outcomes = [...]api.Outcome{
 	fsm.OutOfRange:         api.NotApplied, // the api has checked: it cannot be
 	node.OutcomeNotApplied: api.NotApplied,
 	node.OutcomeUnknown:    api.Unknown,
+	node.OutcomeOutboxFull: api.OutboxFull,
 }
 
 // Write implements [api.Service].
 func (s *service) Write(w api.Write) (api.Outcome, api.ShardIndex, error) {
 	status, at, err := s.node.Write(record(w))
 	if err != nil {
-		f := failure(err)
-		if f.Kind == api.UnknownFailure {
-			return api.Unknown, api.ShardIndex{}, f
-		}
-		return api.NotApplied, api.ShardIndex{}, f
+		return outcomes[node.FailureOutcome(err)], api.ShardIndex{}, failure(err)
 	}
 	return outcomes[status], api.ShardIndex(at), nil
 }

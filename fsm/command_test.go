@@ -64,7 +64,7 @@ func TestCheckBatchRefuses(t *testing.T) {
 		"a distant expiry":   whole(fsm.Batch{Count: 1, Records: encodeRecords([]fsm.Record{put("ann", "RU", 1<<62+1)})}),
 	} {
 		if b, err := fsm.CheckBatch(data); err == nil {
-			t.Errorf("%s: accepted as %.100v", what, b)
+			t.Errorf("%s: accepted as a batch of %d records", what, b.Count)
 		}
 	}
 }

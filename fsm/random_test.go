@@ -20,7 +20,7 @@ func pick[T any](d draws, from []T) T { return from[d.below(len(from))] }
 // seed first+i, so that HEADCOUNT_FSM_SEED=<seed> HEADCOUNT_FSM_SEQUENCES=1 runs
 // one that failed again.
 func sequences(t *testing.T) (first uint64, count int) {
-	first, count = 1, 3000
+	first, count = 1, 2000
 	switch {
 	case raceDetector:
 		count = 300

@@ -10,6 +10,7 @@ import (
 type NotApplied struct {
 	Reason     string
 	RetryAfter time.Duration
+	OutboxFull bool // PostgreSQL is too far behind
 }
 
 func (e *NotApplied) Error() string { return "not applied: " + e.Reason }

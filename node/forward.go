@@ -20,6 +20,7 @@ const (
 	forwardNotProposed = 2 // the reason as text
 	forwardNotApplied  = 3 // retry-after in milliseconds uvarint, then the reason
 	forwardOpen        = 4 // the reason: it may take effect yet
+	forwardOutboxFull  = 5 // nothing
 )
 
 func appendForward(dst []byte, shard uint32, b fsm.Batch) []byte {
@@ -48,6 +49,8 @@ func appendOutcome(dst []byte, d delivery, err error) []byte {
 		return dst
 	case errors.Is(err, errNotProposed):
 		return append(append(dst, forwardNotProposed), err.Error()...)
+	case errors.As(err, &refusal) && refusal.OutboxFull:
+		return append(dst, forwardOutboxFull)
 	case errors.As(err, &refusal):
 		dst = append(dst, forwardNotApplied)
 		dst = binary.AppendUvarint(dst, uint64(refusal.RetryAfter.Milliseconds()))
@@ -66,6 +69,8 @@ func parseOutcome(reply []byte, count int) (delivery, error) {
 	switch code {
 	case forwardNotProposed:
 		return delivery{}, fmt.Errorf("%w: leader: %s", errNotProposed, body)
+	case forwardOutboxFull:
+		return delivery{}, outboxFull()
 	case forwardOpen:
 		return delivery{}, fmt.Errorf("leader: %s", body)
 	}
@@ -76,7 +81,7 @@ func parseOutcome(reply []byte, count int) (delivery, error) {
 	body = body[size:]
 	switch {
 	case code == forwardNotApplied:
-		return delivery{}, &NotApplied{string(body), time.Duration(min(n, 60_000)) * time.Millisecond}
+		return delivery{}, &NotApplied{Reason: string(body), RetryAfter: time.Duration(min(n, 60_000)) * time.Millisecond}
 	case code == forwardApplied && len(body) == count:
 		d := delivery{index: n, statuses: make([]fsm.Status, count)}
 		for i, s := range body {

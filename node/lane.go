@@ -89,10 +89,10 @@ func (l *lane) add(tickets []ticket, records ...fsm.Record) ([]ticket, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.mu.closed {
-		return tickets, &NotApplied{"this node is stopping", time.Second}
+		return tickets, &NotApplied{Reason: "this node is stopping", RetryAfter: time.Second}
 	}
 	if l.mu.bytes+size > l.bytesMax {
-		return tickets, &NotApplied{fmt.Sprintf("more writes wait for shard %d than this node may hold (write.queue_bytes_max)", l.shard), time.Second}
+		return tickets, &NotApplied{Reason: fmt.Sprintf("more writes wait for shard %d than this node may hold (write.queue_bytes_max)", l.shard), RetryAfter: time.Second}
 	}
 	for _, r := range records {
 		b := l.filling(recordSize(r))
@@ -166,7 +166,7 @@ func (l *lane) close() {
 	l.mu.queue = nil
 	l.mu.Unlock()
 	for _, b := range queue {
-		b.err = &NotApplied{"this node is stopping", time.Second}
+		b.err = &NotApplied{Reason: "this node is stopping", RetryAfter: time.Second}
 		close(b.done)
 	}
 }
@@ -198,7 +198,7 @@ func (l *lane) deliver(ctx context.Context, b *batch) (delivery, error) {
 	if open {
 		return delivery{}, &Unknown{fmt.Sprintf("shard %d: %v", l.shard, last)}
 	}
-	return delivery{}, &NotApplied{fmt.Sprintf("shard %d could not take it within %v: %v", l.shard, l.timeout, last), time.Second}
+	return delivery{}, &NotApplied{Reason: fmt.Sprintf("shard %d could not take it within %v: %v", l.shard, l.timeout, last), RetryAfter: time.Second}
 }
 
 // try makes one attempt, which ends when another node leads or the batch is due.

@@ -298,7 +298,7 @@ func (n *Node) born() (*core, error) {
 	if c := n.core.Load(); c != nil {
 		return c, nil
 	}
-	return nil, &NotApplied{"this node is in no cluster yet: " + n.whyNot(), time.Second}
+	return nil, &NotApplied{Reason: "this node is in no cluster yet: " + n.whyNot(), RetryAfter: time.Second}
 }
 
 func (n *Node) whyNot() string {

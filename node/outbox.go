@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"headcount/fsm"
 )
@@ -11,16 +12,21 @@ import (
 // it no longer is.
 type Copier func(ctx context.Context, incarnation string, shard uint32, outbox *Outbox)
 
+// gatherFor is how long entries wait for more to come with them: a flush costs
+// PostgreSQL a transaction and a write to disk whatever its size.
+const gatherFor = 100 * time.Millisecond
+
 // Outbox is a shard leader's view of its outbox.
 type Outbox struct{ replica *replica }
 
 // Next waits until there are entries above index and returns some of them, whole:
-// as many as fit into rowsMax rows, at least one.
+// as many as fit into rowsMax rows, at least one. When there are fewer than that, it
+// waits a moment for more.
 func (o *Outbox) Next(ctx context.Context, index uint64, rowsMax int) (fsm.OutboxBatch, error) {
 	for {
 		changed := o.replica.machine.Changed()
 		if b, ok := o.replica.machine.OutboxNext(index, rowsMax); ok {
-			return b, nil
+			return o.gather(ctx, b, index, rowsMax), nil
 		}
 		select {
 		case <-changed:
@@ -28,6 +34,18 @@ func (o *Outbox) Next(ctx context.Context, index uint64, rowsMax int) (fsm.Outbo
 			return fsm.OutboxBatch{}, ctx.Err()
 		}
 	}
+}
+
+// gather gives a batch that is not full some time to grow.
+func (o *Outbox) gather(ctx context.Context, b fsm.OutboxBatch, index uint64, rowsMax int) fsm.OutboxBatch {
+	if b.Rows >= rowsMax/2 {
+		return b
+	}
+	pause(ctx, gatherFor)
+	if more, ok := o.replica.machine.OutboxNext(index, rowsMax); ok {
+		return more
+	}
+	return b // trimmed meanwhile: the flush will find that out
 }
 
 // Acked returns the index up to which the cluster knows PostgreSQL to have

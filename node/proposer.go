@@ -189,7 +189,10 @@ func refuse(group []*submission, err error) {
 }
 
 func outboxFull() error {
-	return &NotApplied{"PostgreSQL is too far behind: the outbox of a shard is full (postgres.outbox_bytes_max)", 5 * time.Second}
+	return &NotApplied{
+		Reason:     "PostgreSQL is too far behind: the outbox of a shard is full (postgres.outbox_bytes_max)",
+		RetryAfter: 5 * time.Second, OutboxFull: true,
+	}
 }
 
 // settle waits for an entry and tells its submitters what became of their batches.

@@ -16,6 +16,7 @@ type Outcome uint8
 const (
 	OutcomeNotApplied Outcome = 100
 	OutcomeUnknown    Outcome = 101
+	OutcomeOutboxFull Outcome = 102 // not applied: PostgreSQL is too far behind
 )
 
 // Write makes one change and waits until it is committed and applied by its
@@ -57,7 +58,7 @@ func (n *Node) WriteAll(records []fsm.Record, outcomes []Outcome) ([]ShardIndex,
 	for i, r := range records {
 		tickets, err = c.replicas[c.shardOf(r.ID)].lane.add(tickets, r)
 		if err != nil {
-			outcomes[i] = OutcomeNotApplied
+			outcomes[i] = FailureOutcome(err)
 			tickets = append(tickets, ticket{})
 			first = firstOf(first, err)
 		}
@@ -69,7 +70,7 @@ func (n *Node) WriteAll(records []fsm.Record, outcomes []Outcome) ([]ShardIndex,
 		}
 		<-t.batch.done
 		if err := t.batch.err; err != nil {
-			outcomes[i] = failureOutcome(err)
+			outcomes[i] = FailureOutcome(err)
 			first = firstOf(first, err)
 			continue
 		}
@@ -96,12 +97,18 @@ func firstOf(first, err error) error {
 	return first
 }
 
-func failureOutcome(err error) Outcome {
+// FailureOutcome returns the outcome that a failed write stands for.
+func FailureOutcome(err error) Outcome {
 	var open *Unknown
-	if errors.As(err, &open) {
+	var refusal *NotApplied
+	switch {
+	case errors.As(err, &open):
 		return OutcomeUnknown
+	case errors.As(err, &refusal) && refusal.OutboxFull:
+		return OutcomeOutboxFull
+	default:
+		return OutcomeNotApplied
 	}
-	return OutcomeNotApplied
 }
 
 // shardOf says which shard a user belongs to. It hashes with the cluster's key, its

@@ -2,6 +2,7 @@ package pgsink
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -14,6 +15,7 @@ const ackMax = 10 * time.Second
 type acker struct {
 	outbox Outbox
 	sink   *Sink
+	logger *slog.Logger
 	wake   chan struct{} // capacity 1: one waiting signal stands for every flush before it
 
 	pending struct {
@@ -23,8 +25,8 @@ type acker struct {
 	}
 }
 
-func newAcker(ob Outbox, s *Sink) *acker {
-	return &acker{outbox: ob, sink: s, wake: make(chan struct{}, 1)}
+func newAcker(ob Outbox, s *Sink, logger *slog.Logger) *acker {
+	return &acker{outbox: ob, sink: s, logger: logger, wake: make(chan struct{}, 1)}
 }
 
 // flushed reports that PostgreSQL has everything up to index. It does not block.
@@ -51,7 +53,7 @@ func (a *acker) run(ctx context.Context) {
 				return
 			}
 			a.sink.watched.ackErrors.Inc()
-			a.sink.o.Logger.Warn("acknowledge a flush", "error", err)
+			a.logger.Warn("flushed rows are not acknowledged yet; trying again", "error", err)
 			pause.wait(ctx)
 			continue
 		}

@@ -15,7 +15,6 @@ import (
 // the end of the pipeline that carries the mark (a Sync message), or at a COMMIT sent on
 // its own after it.
 type proxy struct {
-	listener net.Listener
 	target   string
 	mark     []byte
 	answered bool // cut after PostgreSQL has committed and answered; else before it hears of the commit
@@ -28,25 +27,29 @@ type proxy struct {
 func newProxy(t *testing.T, database string, p *proxy) (url string) {
 	t.Helper()
 	u := mustParseURL(t, database)
-	var err error
-	if p.listener, err = net.Listen("tcp4", "127.0.0.1:0"); err != nil {
+	p.target = u.Host
+	u.Host, _ = p.listen(t, "127.0.0.1:0")
+	return u.String()
+}
+
+// listen serves on the address until stop, or the test's end.
+func (p *proxy) listen(t *testing.T, wanted string) (address string, stop func()) {
+	t.Helper()
+	listener, err := net.Listen("tcp4", wanted)
+	if err != nil {
 		t.Fatal(err)
 	}
-	p.target, u.Host = u.Host, p.listener.Addr().String()
 	p.serving.Go(func() {
-		for {
-			conn, err := p.listener.Accept()
-			if err != nil {
-				return
-			}
+		for conn, err := listener.Accept(); err == nil; conn, err = listener.Accept() {
 			p.serving.Go(func() { p.serve(conn) })
 		}
 	})
-	t.Cleanup(func() {
-		_ = p.listener.Close()
+	stop = func() {
+		_ = listener.Close()
 		p.serving.Wait()
-	})
-	return u.String()
+	}
+	t.Cleanup(stop)
+	return listener.Addr().String(), stop
 }
 
 func mustParseURL(t *testing.T, text string) *url.URL {

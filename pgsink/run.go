@@ -10,8 +10,12 @@ import (
 	"time"
 )
 
-// flushRowsMin is how small batches get when PostgreSQL is too slow for larger ones.
-const flushRowsMin = 64
+// Batches halve when PostgreSQL is too slow for them, and grow back step by step: trying
+// too large a one costs a whole time limit.
+const (
+	flushRowsMin = 64
+	growthSteps  = 32
+)
 
 // errTrimmed: the outbox gave up entries we had not flushed yet. Settling tells whether
 // another leader flushed them or PostgreSQL was set back.
@@ -63,7 +67,7 @@ func (r *run) session(ctx context.Context) error {
 	r.sink.watched.reached(r.stream, cursor)
 
 	ctx, cancel := context.WithCancel(ctx)
-	acks := newAcker(r.outbox, r.sink)
+	acks := newAcker(r.outbox, r.sink, r.logger)
 	var acking sync.WaitGroup
 	acking.Go(func() { acks.run(ctx) })
 	defer acking.Wait()
@@ -113,7 +117,7 @@ func (r *run) flush(ctx context.Context, cursor uint64, batch Batch) error {
 	r.sink.watched.flushed(r.stream, batch, refused, time.Since(begun))
 	r.trouble.over()
 	r.pause.reset()
-	r.rows = min(r.rows*2, r.sink.o.FlushRowsMax)
+	r.rows = min(r.rows+max(1, r.sink.o.FlushRowsMax/growthSteps), r.sink.o.FlushRowsMax)
 	return nil
 }
 

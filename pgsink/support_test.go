@@ -56,7 +56,7 @@ func reachableDir() (string, error) {
 
 const testMax = 60 * time.Second // for whatever a test waits for
 
-func soon(t *testing.T) context.Context {
+func soon(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testMax)
 	t.Cleanup(cancel)
@@ -64,7 +64,7 @@ func soon(t *testing.T) context.Context {
 }
 
 // eventually polls until the condition holds.
-func eventually(t *testing.T, what string, condition func() bool) {
+func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(testMax)
 	for !condition() {
@@ -78,7 +78,7 @@ func eventually(t *testing.T, what string, condition func() bool) {
 var databases atomic.Int64
 
 // newDatabase makes an empty database on the shared server and returns its URL.
-func newDatabase(t *testing.T) string {
+func newDatabase(t testing.TB) string {
 	t.Helper()
 	name := fmt.Sprintf("test_%d", databases.Add(1))
 	execute(t, shared.URL(), "CREATE DATABASE "+name)
@@ -90,7 +90,7 @@ func newDatabase(t *testing.T) string {
 	return u.String()
 }
 
-func connect(t *testing.T, url string) *pgx.Conn {
+func connect(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(soon(t), url)
 	if err != nil {
@@ -100,7 +100,7 @@ func connect(t *testing.T, url string) *pgx.Conn {
 	return conn
 }
 
-func execute(t *testing.T, url, sql string, arguments ...any) {
+func execute(t testing.TB, url, sql string, arguments ...any) {
 	t.Helper()
 	conn := connect(t, url)
 	if _, err := conn.Exec(soon(t), sql, arguments...); err != nil {
@@ -109,7 +109,7 @@ func execute(t *testing.T, url, sql string, arguments ...any) {
 	_ = conn.Close(context.Background())
 }
 
-func query[T any](t *testing.T, url, sql string, arguments ...any) (value T) {
+func query[T any](t testing.TB, url, sql string, arguments ...any) (value T) {
 	t.Helper()
 	conn := connect(t, url)
 	if err := conn.QueryRow(soon(t), sql, arguments...).Scan(&value); err != nil {
@@ -119,7 +119,7 @@ func query[T any](t *testing.T, url, sql string, arguments ...any) (value T) {
 	return value
 }
 
-func mustMigrate(t *testing.T, url string) {
+func mustMigrate(t testing.TB, url string) {
 	t.Helper()
 	if err := MigrateUp(soon(t), url); err != nil {
 		t.Fatal(err)
@@ -206,7 +206,8 @@ type entry struct {
 // log is a shard's outbox in memory, as every replica would have it: trimmed by the
 // acknowledgement, cut into batches at random.
 type log struct {
-	ackHook func(ctx context.Context, index uint64) error // nil, or runs before an acknowledgement takes effect
+	ackHook    func(ctx context.Context, index uint64) error // nil, or runs before an acknowledgement takes effect
+	entriesMax int                                           // in one batch; 0: drawn each time
 
 	mu      sync.Mutex
 	entries []entry
@@ -250,7 +251,10 @@ func (l *log) Next(ctx context.Context, after uint64, rowsMax int) (Batch, error
 }
 
 func (l *log) cut(after uint64, rowsMax int) (b Batch) {
-	entriesMax := 1 + l.draw.IntN(8)
+	entriesMax := l.entriesMax
+	if entriesMax == 0 {
+		entriesMax = 1 + l.draw.IntN(8)
+	}
 	for _, e := range l.entries {
 		if e.index <= after {
 			continue
@@ -294,6 +298,12 @@ func (l *log) trim(index uint64) {
 	l.entries = slices.DeleteFunc(l.entries, func(e entry) bool { return e.index <= l.acked })
 }
 
+func (l *log) length() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.entries)
+}
+
 func (l *log) isDrained() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -312,7 +322,7 @@ func impatient(t *testing.T) Options {
 	}
 }
 
-func mustOpen(t *testing.T, url string, o Options) *Sink {
+func mustOpen(t testing.TB, url string, o Options) *Sink {
 	t.Helper()
 	s, err := Open(url, o)
 	if err != nil {

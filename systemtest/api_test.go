@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// The bounds of one request of a test. A request to a stopped node must not hold
-// its writer for as long as the node is stopped.
+// The bounds of one request of a test. An attempt outlasts an election (up to 3 s
+// with the default timeouts), but not a node that is stopped for longer.
 const (
-	attemptTimeout = 3 * time.Second
+	attemptTimeout = 4 * time.Second
 	replyBytesMax  = 64 << 20
 )
 

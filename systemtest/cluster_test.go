@@ -67,7 +67,7 @@ func (c *cluster) addNode() *node {
 	n := &node{
 		id: id, http: loopback(first), base: "http://" + loopback(first),
 		peer: loopback(first + 1), gossip: loopback(first + 2),
-		data: filepath.Join(c.dir, id), log: filepath.Join(c.dir, id+".log"),
+		data: filepath.Join(c.dir, id), log: filepath.Join(c.t.ArtifactDir(), fmt.Sprintf("%s-%d.log", id, first)),
 	}
 	c.nodes = append(c.nodes, n)
 	c.t.Cleanup(func() { c.endNode(n) })

@@ -62,7 +62,8 @@ func TestNodePaused(t *testing.T) {
 	}
 
 	result := load.finish()
-	result.mustNotWait(t, writesGoOn)
+	// A writer first has to give up on the stopped node.
+	result.mustNotWait(t, attemptTimeout+writesGoOn)
 	c.waitReady(paused)
 	verify(t, c.nodes, result.model, 60, database)
 }

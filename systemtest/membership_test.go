@@ -12,6 +12,10 @@ import (
 	"time"
 )
 
+// noFault bounds an acknowledgement while nodes come and go by request only: less
+// than an election takes.
+const noFault = 2 * time.Second
+
 func TestJoinByFlag(t *testing.T) {
 	testJoinAndLeave(t, func(c *cluster, fourth *node) {
 		c.start(fourth, "--join", c.nodes[1].peer)
@@ -45,6 +49,7 @@ func testJoinAndLeave(t *testing.T, join func(*cluster, *node)) {
 	waitFullReplica(t, fourth)
 	light.reach(light.share(80)) // some of it with four
 	result := light.finish()
+	result.mustNotWait(t, noFault)
 	verify(t, c.nodes, result.model, 60, database)
 
 	for i := range 20 { // the new node takes writes
@@ -136,6 +141,7 @@ func TestJoinAndLeaveRefused(t *testing.T) {
 	wantRefusal(t, c.nodes[0], "join", map[string]string{"id": "n9", "address": "no address"})
 	wantRefusal(t, c.nodes[1], "join", map[string]string{"id": "n2", "address": nobody})
 	wantRefusal(t, c.nodes[1], "join", map[string]string{"id": "", "address": nobody})
+	wantImpostorRefused(t, c)
 	wantRefusal(t, c.nodes[0], "join", map[string]string{"id": "n9", "address": c.nodes[2].peer})
 	wantRefusal(t, c.nodes[2], "leave", map[string]string{"id": "n9"})
 	wantRefusal(t, c.nodes[2], "leave", map[string]string{"id": ""})
@@ -152,6 +158,28 @@ func TestJoinAndLeaveRefused(t *testing.T) {
 		if len(view.Nodes) != 3 {
 			t.Errorf("%s lists %d nodes after refusals only, want 3", n.id, len(view.Nodes))
 		}
+	}
+}
+
+// wantImpostorRefused tries to join a new process that calls itself n2.
+func wantImpostorRefused(t *testing.T, c *cluster) {
+	t.Helper()
+	other := newCluster(t, 3, settings{}) // never born: one of its nodes runs
+	impostor := other.nodes[1]
+	other.start(impostor)
+	eventually(t, 10*time.Second, "the second n2 listening", func() error {
+		got, err := send(context.Background(), request{method: http.MethodGet, url: impostor.base + "/healthz"})
+		if err != nil {
+			return err
+		}
+		if got.status != http.StatusOK {
+			return errors.New(got.String())
+		}
+		return nil
+	})
+	wantRefusal(t, c.nodes[0], "join", map[string]string{"id": impostor.id, "address": impostor.peer})
+	if ready(impostor) == nil {
+		t.Error("a second n2 became ready")
 	}
 }
 

@@ -1,0 +1,145 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"headcount/fsm"
+)
+
+// startLane runs a lane whose attempts are the test's.
+func startLane(t *testing.T, timeout time.Duration, attempt func(context.Context, fsm.Batch) (delivery, error)) *lane {
+	ctx, stop := context.WithCancel(context.Background())
+	l := &lane{
+		origin: "n1", epoch: 1, timeout: timeout, bytesMax: 1 << 20, wake: make(chan struct{}, 1),
+		leader:  func() (string, context.Context) { return "leader", context.Background() },
+		attempt: func(ctx context.Context, _ string, b fsm.Batch) (delivery, error) { return attempt(ctx, b) },
+	}
+	var running sync.WaitGroup
+	running.Go(func() { l.run(ctx) })
+	t.Cleanup(func() {
+		stop()
+		running.Wait()
+	})
+	return l
+}
+
+func write(t *testing.T, l *lane, id string) error {
+	t.Helper()
+	tickets, err := l.add(nil, put(id, "s", nextWeek))
+	if err != nil {
+		return err
+	}
+	select {
+	case <-tickets[0].batch.done:
+		return tickets[0].batch.err
+	case <-time.After(10 * time.Second):
+		t.Fatal("a batch was never settled")
+		return nil
+	}
+}
+
+func applied(b fsm.Batch) (delivery, error) {
+	return delivery{1, make([]fsm.Status, b.Count)}, nil
+}
+
+func TestWhatArrivesDuringADeliveryShareTheNext(t *testing.T) {
+	first, release := make(chan struct{}), make(chan struct{})
+	var sizes []int
+	l := startLane(t, time.Minute, func(_ context.Context, b fsm.Batch) (delivery, error) {
+		if sizes = append(sizes, b.Count); len(sizes) == 1 {
+			close(first)
+			<-release
+		}
+		return applied(b)
+	})
+	var writers sync.WaitGroup
+	writers.Go(func() { _ = write(t, l, "first") })
+	<-first
+	for i := range 50 {
+		writers.Go(func() { _ = write(t, l, fmt.Sprint(i)) })
+	}
+	eventually(t, "all 50 wait", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.mu.queue) == 1 && l.mu.queue[0].count == 50
+	}, func() any { return l.waitingBytes() })
+	close(release)
+	writers.Wait()
+	if len(sizes) != 2 || sizes[1] != 50 {
+		t.Errorf("batches of %v", sizes)
+	}
+}
+
+func TestARepeatedBatchKeepsItsSequence(t *testing.T) {
+	var sequences []uint64
+	l := startLane(t, time.Minute, func(_ context.Context, b fsm.Batch) (delivery, error) {
+		sequences = append(sequences, b.Sequence)
+		if len(sequences) < 4 {
+			return delivery{}, errors.New("reply lost")
+		}
+		return applied(b)
+	})
+	for _, id := range []string{"a", "b"} {
+		if err := write(t, l, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if fmt.Sprint(sequences) != "[1 1 1 1 2]" {
+		t.Errorf("sequences %v", sequences)
+	}
+}
+
+func TestAFailedBatchSaysWhetherItMayHaveBeenApplied(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		attempts []error // the last one repeats
+		open     bool
+	}{
+		{"never proposed", []error{notProposed("no leader")}, false},
+		{"one reply lost, then never proposed", []error{errors.New("reply lost"), notProposed("no leader")}, true},
+		{"outbox full", []error{outboxFull()}, false},
+		{"one reply lost, then outbox full", []error{errors.New("reply lost"), outboxFull()}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := 0
+			l := startLane(t, 100*time.Millisecond, func(context.Context, fsm.Batch) (delivery, error) {
+				err := c.attempts[min(n, len(c.attempts)-1)]
+				n++
+				return delivery{}, err
+			})
+			err := write(t, l, "u")
+			var open *Unknown
+			var not *NotApplied
+			if errors.As(err, &open) != c.open || errors.As(err, &not) == c.open {
+				t.Errorf("%T: %v", err, err)
+			}
+		})
+	}
+}
+
+func TestAFullQueueRefusesAtOnce(t *testing.T) {
+	release := make(chan struct{})
+	l := startLane(t, time.Minute, func(_ context.Context, b fsm.Batch) (delivery, error) {
+		<-release
+		return applied(b)
+	})
+	defer close(release)
+	for i := 0; ; i++ {
+		_, err := l.add(nil, put(fmt.Sprint(i), "s", nextWeek))
+		var not *NotApplied
+		if errors.As(err, &not) {
+			if l.waitingBytes() > l.bytesMax {
+				t.Errorf("%d bytes wait, more than %d", l.waitingBytes(), l.bytesMax)
+			}
+			return
+		}
+		if i > 1<<20 {
+			t.Fatal("it never was full")
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package pgsink
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestOpenRefusesWhatIsNoURLAndKeepsThePassword(t *testing.T) {
+	_, err := Open("postgres://user:geheim@host:port/x", Options{})
+	if err == nil || strings.Contains(err.Error(), "geheim") {
+		t.Fatalf("open: %v", err)
+	}
+}
+
+func TestRunRefusesAStreamWithoutCursor(t *testing.T) {
+	s := mustOpen(t, shared.URL(), Options{})
+	for _, st := range []Stream{{}, {Incarnation: "\xff"}, {Incarnation: "2f6c", Shard: 1 << 31}} {
+		if err := s.Run(t.Context(), st, newLog(1)); err == nil {
+			t.Errorf("%+v was taken", st)
+		}
+	}
+}
+
+// TestConnectionsAreBoundAndLimited as PostgreSQL sees them; what the URL says goes before.
+func TestConnectionsAreBoundAndLimited(t *testing.T) {
+	o := Options{Shards: 5, LockTimeout: 3 * time.Second}
+	s := mustOpen(t, shared.URL()+"&statement_timeout=7s&pool_max_conns=77", o)
+	if got := s.pool.Config().MaxConns; got != 7 {
+		t.Errorf("%d connections at most, want shards + 2", got)
+	}
+	for name, want := range map[string]string{
+		"lock_timeout": "3s", "statement_timeout": "7s", "idle_in_transaction_session_timeout": "30s",
+		"application_name": "headcount", "default_transaction_isolation": "read committed",
+	} {
+		var got string
+		if err := s.pool.QueryRow(soon(t), "SHOW "+name).Scan(&got); err != nil || got != want {
+			t.Errorf("%s = %q (%v), want %q", name, got, err, want)
+		}
+	}
+}
+
+func TestStatusAndMetrics(t *testing.T) {
+	s, outbox := mustOpen(t, newDatabase(t), impatient(t)), newLog(1)
+	lead(t, s, testStream, outbox)
+	outbox.append(put("u", "s", 1), put("nul\x00", "s", 1))
+	eventually(t, "the outbox drained", outbox.isDrained)
+
+	status := s.Status()
+	if time.Since(status.LastFlush) > testMax {
+		t.Errorf("last flush at %s", status.LastFlush)
+	}
+	status.LastFlush = time.Time{}
+	text, err := json.Marshal(status)
+	want := fmt.Sprintf(`{"reachable":true,"rowsFlushed":1,"flushes":1,"errors":0,"fenced":0,"quarantined":1,`+
+		`"streams":[{"incarnation":"2f6c","shard":3,"cursor":%d}]}`, outbox.last)
+	if err != nil || string(text) != want {
+		t.Errorf("status: %s (%v)\nwant: %s", text, err, want)
+	}
+
+	var out bytes.Buffer
+	s.WriteMetrics(&out)
+	for _, line := range []string{
+		"headcount_postgres_reachable 1",
+		"headcount_postgres_rows_flushed_total 1",
+		"headcount_postgres_flushes_total 1",
+		"headcount_postgres_quarantined_rows_total 1",
+		"headcount_postgres_errors_total 0",
+		"headcount_postgres_acks_total 1",
+		"headcount_postgres_connections_max 3",
+		fmt.Sprintf("headcount_postgres_cursor{shard=\"3\"} %d", outbox.last),
+	} {
+		if !strings.Contains("\n"+out.String(), "\n"+line+"\n") {
+			t.Errorf("metrics lack %q:\n%s", line, out.String())
+		}
+	}
+}
+
+// warnings collects what is logged.
+type warnings struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (w *warnings) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(p)
+}
+
+func (w *warnings) contain(part string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Contains(w.text.String(), part)
+}
+
+func TestLooseCommitIsWarnedOf(t *testing.T) {
+	logged, o := &warnings{}, impatient(t)
+	o.Logger = slog.New(slog.NewTextHandler(logged, nil))
+	s := mustOpen(t, newDatabase(t)+"&synchronous_commit=off", o)
+	lead(t, s, testStream, newLog(1))
+	eventually(t, "the warning", func() bool { return logged.contain("synchronous_commit=off") })
+}
+
+// TestTooSlowForLargeBatches: PostgreSQL takes smaller ones.
+func TestTooSlowForLargeBatches(t *testing.T) {
+	url := newDatabase(t)
+	mustMigrate(t, url)
+	execute(t, url, `
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN NEW; END $$;
+CREATE TRIGGER slow BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION slow()`)
+	o := impatient(t)
+	o.FlushRowsMax, o.StatementTimeout = 480, 400*time.Millisecond
+	s, outbox, model := mustOpen(t, url, o), newLog(1), memberships{}
+	for i := range 8 {
+		rows := make([]Row, 60)
+		for j := range rows {
+			rows[j] = put(fmt.Sprintf("user-%d-%d", i, j), "s", 1)
+		}
+		model.apply(rows)
+		outbox.append(rows...)
+	}
+	outbox.entriesMax = 8
+	lead(t, s, testStream, outbox)
+	eventually(t, "the outbox drained", outbox.isDrained)
+	requireEqual(t, usersTable(t, url), model)
+	if status := s.Status(); status.Errors == 0 || status.Flushes < 2 {
+		t.Errorf("nothing was too slow: %+v", status)
+	}
+}
+
+// BenchmarkFlush: rows per second into a table that has them already, and into a new one.
+func BenchmarkFlush(b *testing.B) {
+	for _, name := range []string{"new", "renewed"} {
+		b.Run(name, func(b *testing.B) {
+			execute(b, shared.URL(), `DROP TABLE IF EXISTS users, headcount_cursor, quarantine, headcount_schema`)
+			execute(b, shared.URL(), `DROP FUNCTION IF EXISTS headcount_advance`)
+			s := mustOpen(b, shared.URL(), Options{})
+			const rowsEach = 5_000
+			if err := MigrateUp(b.Context(), shared.URL()); err != nil {
+				b.Fatal(err)
+			}
+			execute(b, shared.URL(), `INSERT INTO headcount_cursor VALUES ('bench', 0, 0)`)
+			batch := make([]Row, rowsEach)
+			for n := uint64(0); b.Loop(); n++ {
+				for i := range batch {
+					user := i
+					if name == "new" {
+						user += int(n) * rowsEach
+					}
+					batch[i] = put(fmt.Sprintf("user-%d", user), "s", int64(n))
+				}
+				work, err := fold(batch)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := s.write(b.Context(), flush{Stream{"bench", 0}, n, n + 1, work}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.N*rowsEach)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
