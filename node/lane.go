@@ -21,21 +21,30 @@ const (
 	retryPauseMax = 100 * time.Millisecond
 )
 
+// sendersPerLane is how many batches of a lane may be on their way at once. A batch
+// on its way waits for the entry in flight to end, so with one sender the writes that
+// arrive meanwhile miss the next entry; with two they make it, and entries carry more.
+const sendersPerLane = 2
+
 // lane gathers the writes that arrive at this node for one shard and delivers
-// them to its leader, one batch at a time.
+// them to its leader, in batches.
 //
 // A writer adds its records to the last batch of the queue and waits until that
-// batch is done. One goroutine takes the first batch, delivers it, and marks it
-// done, which wakes every writer of the batch at once. So the batch that fills is
-// as large as what arrives during one delivery: large under load, a single record
-// on an idle node, with no delay of its own in between.
+// batch is done. A sender takes the first batch, delivers it, and marks it done,
+// which wakes every writer of the batch at once. So the batch that fills is as
+// large as what arrives while the senders are busy: large under load, a single
+// record on an idle node, with no delay of its own in between.
 //
-// Invariants: at most one batch is being delivered; its sequence is above those
-// of all earlier ones; a batch is done at its due time at the latest, plus what a
+// Each sender is an origin of its own and delivers one batch at a time, so that the
+// state machine need remember only its last. Batches of two senders may be applied
+// in either order: writes that are under way at the same time have none.
+//
+// Invariants: a sender has at most one batch on its way; its sequence is above those
+// of all its earlier ones; a batch is done at its due time at the latest, plus what a
 // cancelled attempt takes to return.
 type lane struct {
 	shard   uint32
-	origin  string
+	node    string // whose lane it is
 	epoch   uint64
 	timeout time.Duration // from a batch's first record until it is given up
 	// attempt delivers a batch to the leader once. An error that is not
@@ -52,8 +61,13 @@ type lane struct {
 		closed bool
 	}
 	wake chan struct{} // capacity 1: one note that there is work is enough
+}
 
-	sequence uint64 // run's own
+// sender is an origin, as the state machine knows it.
+type sender struct {
+	lane     *lane
+	origin   string
+	sequence uint64 // of the last batch
 }
 
 // batch is many writes on their way together.
@@ -102,10 +116,7 @@ func (l *lane) add(tickets []ticket, records ...fsm.Record) ([]ticket, error) {
 		b.count++
 		l.mu.bytes += len(b.records) - before
 	}
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+	l.note()
 	return tickets, nil
 }
 
@@ -138,24 +149,43 @@ func (l *lane) take() *batch {
 	l.mu.queue[0] = nil
 	l.mu.queue = l.mu.queue[1:]
 	l.mu.bytes -= len(b.records)
+	if len(l.mu.queue) > 0 {
+		l.note() // for another sender
+	}
 	return b
+}
+
+// note wakes a sender that rests, if one does.
+func (l *lane) note() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
 }
 
 // run delivers batches until ctx ends, then gives up what waits.
 func (l *lane) run(ctx context.Context) {
+	var senders sync.WaitGroup
+	for i := range sendersPerLane {
+		s := &sender{lane: l, origin: fmt.Sprintf("%s/%d", l.node, i)}
+		senders.Go(func() { s.run(ctx) })
+	}
+	senders.Wait()
+	l.close()
+}
+
+func (s *sender) run(ctx context.Context) {
 	for {
-		b := l.take()
-		if b == nil {
-			select {
-			case <-l.wake:
-				continue
-			case <-ctx.Done():
-				l.close()
-				return
-			}
+		if b := s.lane.take(); b != nil {
+			b.delivery, b.err = s.deliver(ctx, b)
+			close(b.done)
+			continue
 		}
-		b.delivery, b.err = l.deliver(ctx, b)
-		close(b.done)
+		select {
+		case <-s.lane.wake:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -172,9 +202,10 @@ func (l *lane) close() {
 }
 
 // deliver tries until the batch is applied, refused, or due.
-func (l *lane) deliver(ctx context.Context, b *batch) (delivery, error) {
-	l.sequence++
-	sent := fsm.Batch{Origin: l.origin, Epoch: l.epoch, Sequence: l.sequence, Count: b.count, Records: b.records}
+func (s *sender) deliver(ctx context.Context, b *batch) (delivery, error) {
+	l := s.lane
+	s.sequence++
+	sent := fsm.Batch{Origin: s.origin, Epoch: l.epoch, Sequence: s.sequence, Count: b.count, Records: b.records}
 	last := errors.New("no leader is known")
 	open := false // an attempt may still take effect
 	pause := retryPause

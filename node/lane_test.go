@@ -15,7 +15,7 @@ import (
 func startLane(t *testing.T, timeout time.Duration, attempt func(context.Context, fsm.Batch) (delivery, error)) *lane {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &lane{
-		origin: "n1", epoch: 1, timeout: timeout, bytesMax: 1 << 20, wake: make(chan struct{}, 1),
+		node: "n1", epoch: 1, timeout: timeout, bytesMax: 1 << 20, wake: make(chan struct{}, 1),
 		leader:  func() (string, context.Context) { return "leader", context.Background() },
 		attempt: func(ctx context.Context, _ string, b fsm.Batch) (delivery, error) { return attempt(ctx, b) },
 	}
@@ -47,19 +47,21 @@ func applied(b fsm.Batch) (delivery, error) {
 	return delivery{1, make([]fsm.Status, b.Count)}, nil
 }
 
-func TestWhatArrivesDuringADeliveryShareTheNext(t *testing.T) {
-	first, release := make(chan struct{}), make(chan struct{})
-	var sizes []int
+func TestWhatArrivesWhileTheSendersAreBusySharesABatch(t *testing.T) {
+	sending := make(chan int, sendersPerLane+1) // sizes; room for all that are expected
+	release := make(chan struct{})
 	l := startLane(t, time.Minute, func(_ context.Context, b fsm.Batch) (delivery, error) {
-		if sizes = append(sizes, b.Count); len(sizes) == 1 {
-			close(first)
-			<-release
-		}
+		sending <- b.Count
+		<-release
 		return applied(b)
 	})
 	var writers sync.WaitGroup
-	writers.Go(func() { _ = write(t, l, "first") })
-	<-first
+	for range sendersPerLane {
+		writers.Go(func() { _ = write(t, l, "early") })
+		if n := <-sending; n != 1 {
+			t.Errorf("an idle sender took %d records", n)
+		}
+	}
 	for i := range 50 {
 		writers.Go(func() { _ = write(t, l, fmt.Sprint(i)) })
 	}
@@ -70,16 +72,16 @@ func TestWhatArrivesDuringADeliveryShareTheNext(t *testing.T) {
 	}, func() any { return l.waitingBytes() })
 	close(release)
 	writers.Wait()
-	if len(sizes) != 2 || sizes[1] != 50 {
-		t.Errorf("batches of %v", sizes)
+	if n := <-sending; n != 50 {
+		t.Errorf("the next batch had %d records", n)
 	}
 }
 
 func TestARepeatedBatchKeepsItsSequence(t *testing.T) {
-	var sequences []uint64
+	var sent []string // one write at a time, so one sender at a time
 	l := startLane(t, time.Minute, func(_ context.Context, b fsm.Batch) (delivery, error) {
-		sequences = append(sequences, b.Sequence)
-		if len(sequences) < 4 {
+		sent = append(sent, fmt.Sprint(b.Origin, " ", b.Epoch, " ", b.Sequence))
+		if len(sent) < 4 {
 			return delivery{}, errors.New("reply lost")
 		}
 		return applied(b)
@@ -89,8 +91,8 @@ func TestARepeatedBatchKeepsItsSequence(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if fmt.Sprint(sequences) != "[1 1 1 1 2]" {
-		t.Errorf("sequences %v", sequences)
+	if len(sent) != 5 || sent[0] != sent[1] || sent[0] != sent[2] || sent[0] != sent[3] || sent[0] == sent[4] {
+		t.Errorf("sent as %q", sent)
 	}
 }
 

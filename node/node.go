@@ -271,7 +271,7 @@ func (n *Node) openReplica(state *cluster.State, shard uint32) (*replica, error)
 	}
 	r.propose = newProposer(g.raft, r.stamp, machine.OutboxIsFull)
 	r.lane = &lane{
-		shard: shard, origin: self, epoch: n.who.Epoch, timeout: n.options.WriteTimeout,
+		shard: shard, node: self, epoch: n.who.Epoch, timeout: n.options.WriteTimeout,
 		attempt: r.attempt, leader: g.leader, bytesMax: n.options.QueueBytesMax, wake: make(chan struct{}, 1),
 	}
 	if g.empty && !n.who.knows(name) && birth.Founders[int(shard)%len(birth.Founders)] == self {
