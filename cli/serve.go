@@ -80,7 +80,7 @@ func runNode(ctx context.Context, c *config.Config, self config.Node, join strin
 	}
 	defer func() { err = errors.Join(err, gossip.Close()) }()
 
-	sink, err := openSink(c.Postgres, logger)
+	sink, err := openSink(c.Postgres, c.Cluster.Shards, logger)
 	if err != nil {
 		return errors.Join(err, peer.Close())
 	}
@@ -121,12 +121,12 @@ func serveHTTP(ctx context.Context, server *api.Server, ln net.Listener, logger 
 	return <-served
 }
 
-func openSink(c config.Postgres, logger *slog.Logger) (*pgsink.Sink, error) {
+func openSink(c config.Postgres, shards int, logger *slog.Logger) (*pgsink.Sink, error) {
 	if c.URL == "" {
 		logger.Warn("users are not copied to PostgreSQL: set postgres.url or " + postgresURLVariable + " to change that")
 		return nil, nil
 	}
-	return pgsink.Open(c.URL, pgsink.Options{FlushRowsMax: c.FlushRowsMax, Logger: logger})
+	return pgsink.Open(c.URL, pgsink.Options{Shards: shards, FlushRowsMax: c.FlushRowsMax, Logger: logger})
 }
 
 func nodeOptions(c *config.Config, self config.Node, join string, peer net.Listener, gossip *cluster.Gossip, sink *pgsink.Sink, logger *slog.Logger) node.Options {

@@ -21,9 +21,17 @@ type Birth struct {
 	Shards        int    `json:"shards"`
 	BucketSeconds int64  `json:"bucketSeconds"`
 	At            int64  `json:"at"` // Unix seconds
-	// Founders are the first nodes, sorted. Founder i%len begins shard i's group
-	// with all founders as voters.
-	Founders []string `json:"founders"`
+	// Founders are the first nodes, sorted by ID. Founder i%len begins shard i's
+	// group with all founders as voters: that data directory, once, and no later one
+	// under the same ID.
+	Founders []Founder `json:"founders"`
+}
+
+// Founder is one of the first nodes, as it was at birth.
+type Founder struct {
+	ID       string `json:"id"`
+	Instance string `json:"instance"`
+	Peer     string `json:"peer"`
 }
 
 // Settings are the limits and schedules that all nodes must agree on.

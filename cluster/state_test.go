@@ -17,7 +17,7 @@ import (
 func born(t *testing.T, ids ...string) *Machine {
 	t.Helper()
 	m := NewMachine()
-	b := &Begin{Birth: Birth{Incarnation: strings.Repeat("ab", 16), HashKey: make([]byte, 16), Shards: 4, BucketSeconds: 60, Founders: ids}}
+	b := &Begin{Birth: Birth{Incarnation: strings.Repeat("ab", 16), HashKey: make([]byte, 16), Shards: 4, BucketSeconds: 60, At: 1}}
 	for _, id := range ids {
 		b.Nodes = append(b.Nodes, Node{ID: id, Instance: "of " + id, Peer: id + ":1", State: Joining})
 	}

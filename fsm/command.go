@@ -18,8 +18,8 @@ const (
 	kindSettings = 4
 )
 
-// OriginBytesMax bounds the name of an origin.
-const OriginBytesMax = 64
+// OriginBytesMax bounds the name of an origin: a node ID and the number of its sender.
+const OriginBytesMax = 72
 
 // batchBytesMax bounds the records of one batch, in bytes. It is far above what
 // an entry should carry; a snapshot must be able to hold the batch in one frame.

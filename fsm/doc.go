@@ -42,6 +42,7 @@
 //
 //	an entry that does not decode          panic: it was validated before it was proposed
 //	a snapshot with a flipped or lost byte Restore returns an error, the state stays as it was
+//	a frame too large to be restored       Persist returns an error, the log keeps the entries
 //	a record out of bounds                 that record's status says so
 //	the outbox is full                     the whole batch is refused, nothing of it applied
 package fsm

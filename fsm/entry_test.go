@@ -41,6 +41,8 @@ func (b batch) String() string {
 	return s.String()
 }
 
+func (e batches) String() string { return fmt.Sprintf("at %d %v", e.now, e.list) }
+
 type (
 	tick     fsm.Tick
 	ack      uint64

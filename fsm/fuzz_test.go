@@ -121,19 +121,6 @@ func goOn(t *testing.T, s *shard) {
 	}
 }
 
-// byteDraws chooses what the bytes of a fuzzer say, and the first of everything
-// once they are used up.
-type byteDraws struct{ data []byte }
-
-func (d *byteDraws) below(n int) int {
-	if len(d.data) == 0 {
-		return 0
-	}
-	b := d.data[0]
-	d.data = d.data[1:]
-	return int(b) % n
-}
-
 func FuzzOperations(f *testing.F) {
 	for seed := range uint64(8) {
 		r := rand.New(rand.NewPCG(seed, 1))

@@ -107,7 +107,10 @@ func TestOriginsAreBounded(t *testing.T) {
 	digest := s.Stats().Digest
 
 	s.send(noon, origin(originsMax)) // forgets node 1
-	s.send(noon, origin(originsMax+1))
+	if got := s.send(noon, origin(2)); got.Verdict != fsm.Repeated {
+		t.Errorf("node 2 was heard as long ago as node 1 and has the later name, but is forgotten: verdict %d", got.Verdict)
+	}
+	s.send(noon, origin(originsMax+1)) // forgets node 2
 	for _, c := range []struct {
 		origin  int
 		verdict fsm.Verdict

@@ -7,15 +7,6 @@ import (
 	"testing"
 )
 
-// draws chooses what a trial does next: at random, or as the bytes of a fuzzer say.
-type draws interface{ below(n int) int }
-
-type randomDraws struct{ *rand.Rand }
-
-func (d randomDraws) below(n int) int { return d.IntN(n) }
-
-func pick[T any](d draws, from []T) T { return from[d.below(len(from))] }
-
 // How many sequences of steps to try, and the seed of the first. Sequence i has
 // seed first+i, so that HEADCOUNT_FSM_SEED=<seed> HEADCOUNT_FSM_SEQUENCES=1 runs
 // one that failed again.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 )
 
 // Restore replaces the state by that of a snapshot. It builds the new state aside
@@ -91,8 +90,8 @@ func (x *restorer) header(d *decoder) error {
 	st.lastTick = d.seconds()
 	st.outbox.acked = d.uvarint()
 	st.settings = d.settings()
-	if watermark > math.MaxUint32 {
-		return errors.New("watermark out of range")
+	if watermark > uint64(st.currentBucket()) {
+		return errors.New("watermark ahead of time")
 	}
 	st.watermark, st.horizon = uint32(watermark), uint32(watermark)
 	x.begun = true

@@ -124,8 +124,9 @@ func (s *snapshot) write(f *frameWriter) error {
 	if err := f.frame(frameHeader, s.header); err != nil {
 		return err
 	}
+	buf := make([]byte, 0, membersPerFrame*memberBytes)
 	for i := range s.segments {
-		if err := s.writeSegment(f, &s.segments[i]); err != nil {
+		if err := s.writeSegment(f, &s.segments[i], buf); err != nil {
 			return err
 		}
 		s.segments[i].pieces = [tablePieces]*piece{} // let go of what is written
@@ -152,11 +153,11 @@ func (s *snapshot) write(f *frameWriter) error {
 	return f.frame(frameEnd, binary.LittleEndian.AppendUint64(end, s.digest))
 }
 
-func (s *snapshot) writeSegment(f *frameWriter, seg *frozenSegment) error {
+// writeSegment writes a segment and its members, by way of the empty buf.
+func (s *snapshot) writeSegment(f *frameWriter, seg *frozenSegment, buf []byte) error {
 	if err := f.frame(frameSegment, []byte(seg.title)); err != nil {
 		return err
 	}
-	buf := make([]byte, 0, membersPerFrame*memberBytes)
 	for _, p := range seg.pieces {
 		if p == nil {
 			continue

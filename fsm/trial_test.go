@@ -37,7 +37,7 @@ type trial struct {
 
 	digests      map[string]uint64 // by fingerprint
 	fingerprints map[uint64]string // by digest
-	trace        []string          // the steps so far, for the failure report
+	trace        []func() string   // the steps so far, told only if something fails
 	tally        map[string]int    // how often what happened
 }
 
@@ -84,20 +84,23 @@ func newTrial(t testing.TB, draw draws) *trial {
 }
 
 func (tr *trial) note(format string, args ...any) {
-	tr.trace = append(tr.trace, fmt.Sprintf(format, args...))
+	tr.trace = append(tr.trace, func() string { return fmt.Sprintf(format, args...) })
 }
 
 func (tr *trial) fatalf(format string, args ...any) {
 	tr.t.Helper()
-	tr.t.Fatalf("%s\nwidth %d, steps:\n%s", fmt.Sprintf(format, args...), tr.config.BucketSeconds,
-		strings.Join(tr.trace, "\n"))
+	var steps strings.Builder
+	for _, tell := range tr.trace {
+		steps.WriteString("\n" + tell())
+	}
+	tr.t.Fatalf("%s\nwidth %d, steps:%s", fmt.Sprintf(format, args...), tr.config.BucketSeconds, steps.String())
 }
 
 // propose applies an entry to the leader and to the model.
 func (tr *trial) propose(e entry) {
 	tr.t.Helper()
 	index := tr.model.index + 1 + uint64(tr.draw.below(2)) // Raft keeps some entries for itself
-	tr.note("entry %d: %T%+v", index, e, e)
+	tr.note("entry %d: %T %+v", index, e, e)
 	data := e.encode()
 	given := slices.Clone(data)
 	got, want := tr.leader.apply(index, data), tr.model.apply(index, e)

@@ -73,13 +73,13 @@ type groupOptions struct {
 	fatal     func(error)
 }
 
-func openGroup(o groupOptions) (g *group, err error) {
+func openGroup(o groupOptions) (_ *group, err error) {
 	dir := filepath.Join(o.dir, o.name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("group %s: %w", o.name, err)
 	}
 	logger := o.logger.Named(o.name)
-	g = &group{
+	g := &group{
 		name:     o.name,
 		notify:   make(chan bool, 64),            // Raft waits when it is full: far more than a term's changes
 		observed: make(chan raft.Observation, 8), // a full one is fine: what counts is that there is one
@@ -164,6 +164,7 @@ func (g *group) run(ctx context.Context, work func(ctx context.Context)) {
 		g.noteLeader()
 		select {
 		case leads := <-g.notify:
+			g.noteLeader()
 			now.end()
 			now = term{}
 			if leads {
@@ -226,6 +227,18 @@ func (g *group) leader() (id string, until context.Context) {
 
 // leads reports whether this node believes that it leads.
 func (g *group) leads() bool { return g.raft.State() == raft.Leader }
+
+// settle waits until this node, which leads, has applied everything that was
+// committed in earlier terms.
+func (g *group) settle(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		if wait(ctx, g.raft.Barrier(time.Second)) == nil {
+			return true
+		}
+		pause(ctx, 20*time.Millisecond)
+	}
+	return false
+}
 
 // ledFor says how long this node has led. It is meaningful while it does.
 func (g *group) ledFor() time.Duration { return time.Since(time.Unix(0, g.began.Load())) }

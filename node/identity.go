@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 
 	"headcount/transport"
@@ -24,6 +25,7 @@ type identity struct {
 
 	dir  string
 	lock *os.File
+	mu   sync.Mutex // guards Groups, and the file
 }
 
 // openIdentity locks the data directory and counts this start.
@@ -85,14 +87,20 @@ func (w *identity) load() error {
 
 // remember notes that a group has data here from now on.
 func (w *identity) remember(group string) error {
-	if w.knows(group) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if slices.Contains(w.Groups, group) {
 		return nil
 	}
 	w.Groups = append(w.Groups, group)
 	return w.save()
 }
 
-func (w *identity) knows(group string) bool { return slices.Contains(w.Groups, group) }
+func (w *identity) knows(group string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Contains(w.Groups, group)
+}
 
 func (w *identity) path() string { return filepath.Join(w.dir, "identity.json") }
 

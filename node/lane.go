@@ -44,7 +44,7 @@ const sendersPerLane = 2
 // cancelled attempt takes to return.
 type lane struct {
 	shard   uint32
-	node    string // whose lane it is
+	node    string // the instance whose lane it is: an ID may come back with its count of starts lost
 	epoch   uint64
 	timeout time.Duration // from a batch's first record until it is given up
 	// attempt delivers a batch to the leader once. An error that is not
@@ -213,6 +213,9 @@ func (s *sender) deliver(ctx context.Context, b *batch) (delivery, error) {
 		leader, until := l.leader()
 		if leader != "" {
 			d, err := l.try(ctx, until, b.due, leader, sent)
+			if err == nil && len(d.statuses) != b.count {
+				err = fmt.Errorf("%d statuses came back for %d records", len(d.statuses), b.count)
+			}
 			if err == nil {
 				return d, nil
 			}
@@ -226,8 +229,11 @@ func (s *sender) deliver(ctx context.Context, b *batch) (delivery, error) {
 		l.rest(ctx, until, pause)
 		pause = min(2*pause, retryPauseMax)
 	}
-	if open {
+	switch {
+	case open:
 		return delivery{}, &Unknown{fmt.Sprintf("shard %d: %v", l.shard, last)}
+	case ctx.Err() != nil:
+		return delivery{}, &NotApplied{Reason: "this node is stopping", RetryAfter: time.Second}
 	}
 	return delivery{}, &NotApplied{Reason: fmt.Sprintf("shard %d could not take it within %v: %v", l.shard, l.timeout, last), RetryAfter: time.Second}
 }

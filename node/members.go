@@ -23,6 +23,8 @@ type membershipRequest struct {
 	ID      string        `json:"id,omitempty"`
 	Address string        `json:"address,omitempty"`
 	Node    *cluster.Node `json:"node,omitempty"`
+	// PassedOn says that a node that does not lead has sent it on already.
+	PassedOn bool `json:"passedOn,omitempty"`
 }
 
 // membershipReply tells a refusal from a success. A failure that is neither comes
@@ -82,7 +84,7 @@ func (n *Node) toLeader(ctx context.Context, kind transport.Kind, r membershipRe
 			last = err
 		}
 		if pause(ctx, 50*time.Millisecond); ctx.Err() != nil {
-			return &Behind{fmt.Sprintf("the change could not be made now: %v", last)}
+			return &Behind{fmt.Sprintf("it is not known whether the change was made; asking again is safe: %v", last)}
 		}
 	}
 }
@@ -112,16 +114,12 @@ func (n *Node) answerMembership(kind transport.Kind) transport.Handler {
 	return func(ctx context.Context, payload []byte) ([]byte, error) {
 		ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 		defer cancel()
-		if !n.group.leads() {
-			leader, _ := n.group.leader()
-			if leader == "" || leader == n.options.Self.ID {
-				return nil, errors.New("the cluster group has no leader")
-			}
-			return n.peers.call(ctx, leader, kind, payload)
-		}
 		var r membershipRequest
 		if err := json.Unmarshal(payload, &r); err != nil {
 			return nil, fmt.Errorf("membership request: %w", err)
+		}
+		if !n.group.leads() {
+			return n.passOn(ctx, kind, r)
 		}
 		err := n.changeMembership(ctx, kind, r)
 		var mine *Refused
@@ -138,6 +136,21 @@ func (n *Node) answerMembership(kind transport.Kind) transport.Handler {
 	}
 }
 
+// passOn sends a request to the leader that this node knows, once: two nodes that
+// each take the other for the leader must not go on about it.
+func (n *Node) passOn(ctx context.Context, kind transport.Kind, r membershipRequest) ([]byte, error) {
+	leader, _ := n.group.leader()
+	if leader == "" || leader == n.options.Self.ID || r.PassedOn {
+		return nil, errors.New("the cluster group has no leader that is known here")
+	}
+	r.PassedOn = true
+	payload, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	return n.peers.call(ctx, leader, kind, payload)
+}
+
 func (n *Node) changeMembership(ctx context.Context, kind transport.Kind, r membershipRequest) error {
 	switch kind {
 	case kindJoin:
@@ -147,6 +160,10 @@ func (n *Node) changeMembership(ctx context.Context, kind transport.Kind, r memb
 	default:
 		if r.Node == nil {
 			return errors.New("update without a node")
+		}
+		known := n.cluster.State().Nodes[r.Node.ID]
+		if known.Instance == r.Node.Instance && known.HTTP == r.Node.HTTP && known.Peer == r.Node.Peer && known.Gossip == r.Node.Gossip {
+			return nil
 		}
 		return n.command(ctx, cluster.Command{UpdateNode: r.Node})
 	}
@@ -240,16 +257,16 @@ func (n *Node) answering(ctx context.Context, state *cluster.State, voters []str
 
 // leadCluster does what only the cluster group's leader does, until ctx ends.
 func (n *Node) leadCluster(ctx context.Context) {
+	if !n.group.settle(ctx) {
+		return
+	}
 	every(ctx, reconcileEvery, func() {
-		if wait(ctx, n.group.raft.Barrier(time.Second)) != nil {
-			return
-		}
 		state := n.cluster.State()
 		if state.Birth == nil {
 			return // begin is at it
 		}
-		if state.Settings != n.options.Settings {
-			n.try(ctx, "settings replicated", cluster.Command{Settings: &n.options.Settings})
+		if want := n.wantedSettings(state.Settings); want != state.Settings {
+			n.try(ctx, "settings replicated", cluster.Command{Settings: &want})
 		}
 		n.advanceNodes(ctx, state)
 		reconcile(ctx, reconciliation{
@@ -257,6 +274,18 @@ func (n *Node) leadCluster(ctx context.Context) {
 			logger: n.logger.With("group", "cluster"),
 		})
 	})
+}
+
+// wantedSettings returns what this node's configuration asks for. A configuration
+// without PostgreSQL does not end the copying that others do: on one node out of
+// several it is a mistake, and what is acknowledged meanwhile would be missing there
+// for good.
+func (n *Node) wantedSettings(have cluster.Settings) cluster.Settings {
+	want := n.options.Settings
+	if want.OutboxBytesMax == 0 {
+		want.OutboxBytesMax = have.OutboxBytesMax
+	}
+	return want
 }
 
 // try proposes a command, and leaves it to the next time if that fails.

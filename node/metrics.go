@@ -18,7 +18,7 @@ func (n *Node) WriteMetrics(w io.Writer) {
 	}
 	for _, r := range c.replicas {
 		s := r.machine.Stats()
-		logBytes, _ := r.group.store.sinceSnapshot(false)
+		logBytes, _ := r.group.store.sinceSnapshot()
 		for _, m := range [...]struct {
 			name  string
 			value uint64

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,8 +92,10 @@ type core struct {
 
 // Open starts a node. It returns while the node still looks for its cluster: see
 // [Node.Ready].
-func Open(o Options) (n *Node, err error) {
-	n = &Node{options: o, clock: newClock(o.SkewMax), cluster: cluster.NewMachine(), logger: o.Logger}
+func Open(o Options) (_ *Node, err error) {
+	o.Founders = slices.Clone(o.Founders)
+	slices.SortFunc(o.Founders, func(a, b Addresses) int { return strings.Compare(a.ID, b.ID) })
+	n := &Node{options: o, clock: newClock(o.SkewMax), cluster: cluster.NewMachine(), logger: o.Logger}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if n.who, err = openIdentity(o.DataDir, o.Self.ID); err != nil {
 		return nil, errors.Join(err, o.Listener.Close())
@@ -111,7 +115,7 @@ func Open(o Options) (n *Node, err error) {
 	})
 	n.peers = &peers{
 		self: o.Self.ID, transport: n.transport, machine: n.cluster, clock: n.clock, logger: n.logger,
-		own: n.report, heard: n.compareDigests,
+		own: n.report, commits: n.commits, heard: n.compareDigests,
 	}
 	n.peers.mu.reports = make(map[string]heardReport)
 	if err := n.openClusterGroup(); err != nil {
@@ -124,7 +128,9 @@ func Open(o Options) (n *Node, err error) {
 	n.done.Go(func() { n.keepCore(n.ctx) })
 	n.done.Go(func() { n.seekCluster(n.ctx) })
 	n.done.Go(func() { n.keepGossip(n.ctx) })
-	n.done.Go(func() { keepLogs(n.ctx, o.Raft, n.groups, o.Fatal, n.logger) })
+	n.done.Go(func() { n.rememberGroups(n.ctx, n.group) })
+	n.done.Go(func() { keepLogs(n.ctx, o.Raft, n.groups, n.logger) })
+	n.done.Go(func() { watchDisk(n.ctx, o.Raft, n.groups, o.Fatal) })
 	return n, nil
 }
 
@@ -143,7 +149,7 @@ func (n *Node) openGroup(number uint32, name string, machine raft.FSM) (*group, 
 	if err != nil {
 		return nil, err
 	}
-	if g.empty && n.who.knows(name) && number != clusterGroup {
+	if g.empty && n.who.knows(name) {
 		return nil, errors.Join(fmt.Errorf("the data of group %s is gone from %s, but this node had it: "+
 			"let the node leave the cluster, remove its data directory, and let it join anew", name, n.options.DataDir), g.close())
 	}
@@ -158,11 +164,19 @@ func (n *Node) hasData() bool {
 
 // groups lists the groups that are open.
 func (n *Node) groups() []*group {
+	if n.group == nil {
+		return nil
+	}
 	all := []*group{n.group}
 	if c := n.core.Load(); c != nil {
-		for _, r := range c.replicas {
-			all = append(all, r.group)
-		}
+		all = append(all, c.groups()...)
+	}
+	return all
+}
+
+func (c *core) groups() (all []*group) {
+	for _, r := range c.replicas {
+		all = append(all, r.group)
 	}
 	return all
 }
@@ -187,7 +201,7 @@ func (n *Node) keepCore(ctx context.Context) {
 				for _, r := range c.replicas {
 					shards.Go(func() { r.run(ctx) })
 				}
-				shards.Go(func() { n.rememberGroups(ctx, c) })
+				shards.Go(func() { n.rememberGroups(ctx, c.groups()...) })
 			}
 		}
 		select {
@@ -197,16 +211,16 @@ func (n *Node) keepCore(ctx context.Context) {
 	}
 }
 
-// rememberGroups notes each shard in the identity once it has data: from then on
+// rememberGroups notes each group in the identity once it has data: from then on
 // an empty one means that data was lost.
-func (n *Node) rememberGroups(ctx context.Context, c *core) {
-	for _, r := range c.replicas {
-		for r.group.raft.LastIndex() == 0 {
+func (n *Node) rememberGroups(ctx context.Context, groups ...*group) {
+	for _, g := range groups {
+		for g.raft.LastIndex() == 0 {
 			if pause(ctx, 100*time.Millisecond); ctx.Err() != nil {
 				return
 			}
 		}
-		if err := n.who.remember(r.group.name); err != nil {
+		if err := n.who.remember(g.name); err != nil {
 			n.options.Fatal(err)
 		}
 	}
@@ -271,23 +285,23 @@ func (n *Node) openReplica(state *cluster.State, shard uint32) (*replica, error)
 	}
 	r.propose = newProposer(g.raft, r.stamp, machine.OutboxIsFull)
 	r.lane = &lane{
-		shard: shard, node: self, epoch: n.who.Epoch, timeout: n.options.WriteTimeout,
+		shard: shard, node: n.who.Instance, epoch: n.who.Epoch, timeout: n.options.WriteTimeout,
 		attempt: r.attempt, leader: g.leader, bytesMax: n.options.QueueBytesMax, wake: make(chan struct{}, 1),
 	}
-	if g.empty && !n.who.knows(name) && birth.Founders[int(shard)%len(birth.Founders)] == self {
-		if err := g.bootstrap(founders(state)); err != nil {
+	if first := birth.Founders[int(shard)%len(birth.Founders)]; g.empty && !n.who.knows(name) && first.Instance == n.who.Instance {
+		if err := g.bootstrap(voters(birth.Founders)); err != nil {
 			return nil, errors.Join(err, g.close())
 		}
 	}
 	return r, nil
 }
 
-// founders lists the founders as the voters that every shard begins with.
-func founders(state *cluster.State) []raft.Server {
+// voters lists the founders as the voters that every shard begins with.
+func voters(founders []cluster.Founder) []raft.Server {
 	var servers []raft.Server
-	for _, id := range state.Birth.Founders {
+	for _, f := range founders {
 		servers = append(servers, raft.Server{
-			ID: raft.ServerID(id), Address: raft.ServerAddress(state.Nodes[id].Peer), Suffrage: raft.Voter,
+			ID: raft.ServerID(f.ID), Address: raft.ServerAddress(f.Peer), Suffrage: raft.Voter,
 		})
 	}
 	return servers
@@ -316,7 +330,7 @@ func (n *Node) handOver() {
 	ctx, cancel := context.WithTimeout(n.ctx, handOverTimeout)
 	context.AfterFunc(n.ctx, cancel)
 	for _, g := range n.groups() {
-		if g != nil && g.leads() && len(g.voters()) > 1 {
+		if g.leads() && len(g.voters()) > 1 {
 			moving.Go(func() { _ = wait(ctx, g.raft.LeadershipTransfer()) })
 		}
 	}

@@ -35,9 +35,10 @@ const (
 // status pages and for knowing who is alive and caught up; no decision about data
 // rests on it alone.
 type report struct {
-	Node   string                 `json:"node"`
-	Clock  int64                  `json:"clock"`  // Unix nanoseconds
-	Groups map[string]groupReport `json:"groups"` // by name
+	Node     string                 `json:"node"`
+	Instance string                 `json:"instance"`
+	Clock    int64                  `json:"clock"`  // Unix nanoseconds
+	Groups   map[string]groupReport `json:"groups"` // by name
 }
 
 type groupReport struct {
@@ -58,8 +59,9 @@ type peers struct {
 	machine   *cluster.Machine
 	clock     *clock
 	logger    *slog.Logger
-	own       func() report // this node's
-	heard     func(report)  // another's has arrived
+	own       func() report            // this node's
+	commits   func() map[string]uint64 // this node's commit indexes, by group
+	heard     func(report)             // another's has arrived
 	mu        struct {
 		sync.Mutex
 		reports map[string]heardReport
@@ -68,7 +70,8 @@ type peers struct {
 
 type heardReport struct {
 	report
-	at time.Time
+	at      time.Time
+	commits map[string]uint64 // by group: this node's commit index when the report came
 }
 
 // ServerAddr implements [raft.ServerAddressProvider]: the cluster's document knows
@@ -153,15 +156,17 @@ func (p *peers) answer(_ context.Context, payload []byte) ([]byte, error) {
 	if err := json.Unmarshal(payload, &theirs); err != nil {
 		return nil, fmt.Errorf("report: %w", err)
 	}
-	if _, known := p.machine.State().Nodes[theirs.Node]; known {
-		p.note(theirs)
-	}
+	p.note(theirs)
 	return json.Marshal(p.own())
 }
 
 func (p *peers) note(r report) {
+	if known := p.machine.State().Nodes[r.Node]; known.Instance != r.Instance {
+		return // of a former life, or not of this cluster
+	}
+	h := heardReport{r, time.Now(), p.commits()}
 	p.mu.Lock()
-	p.mu.reports[r.Node] = heardReport{r, time.Now()}
+	p.mu.reports[r.Node] = h
 	p.mu.Unlock()
 	p.heard(r)
 }
@@ -172,6 +177,19 @@ func (p *peers) latest(id string) (report, bool) {
 	defer p.mu.Unlock()
 	r, ok := p.mu.reports[id]
 	return r.report, ok && time.Since(r.at) < reportFreshFor
+}
+
+// lag says how many entries of a group a node had yet to apply when it last reported,
+// by what was committed here at that moment. ok is false when it has nothing of the
+// group, or was not heard lately.
+func (p *peers) lag(id, group string) (entries uint64, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r, ok := p.mu.reports[id]
+	if !ok || time.Since(r.at) >= reportFreshFor || r.Groups[group].Applied == 0 {
+		return 0, false
+	}
+	return r.commits[group] - min(r.commits[group], r.Groups[group].Applied), true
 }
 
 // alive reports whether a node was heard lately. A node always hears itself.

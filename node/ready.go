@@ -39,7 +39,7 @@ func (r *replica) unready() string {
 	switch {
 	case leader == "":
 		return "has no leader"
-	case leader == r.self && !r.settled.Load():
+	case leader == r.self && r.settled.Load() == 0:
 		return "has a new leader that is not settled yet"
 	case leader != r.self && time.Since(r.group.raft.LastContact()) > contactMax:
 		return "has not heard from its leader lately"

@@ -30,9 +30,10 @@ type replica struct {
 	copyOut  Copier
 	logger   *slog.Logger
 
-	// settled is set while this node leads and its machine has everything that
-	// was committed in earlier terms: only then may it answer for the shard.
-	settled atomic.Bool
+	// settled is the term in which this node leads and its machine has everything
+	// that was committed in earlier terms: only in it may the node answer for the
+	// shard. 0: none.
+	settled atomic.Uint64
 	// caughtUp is set once this replica had applied what was committed when it
 	// first heard of a leader.
 	caughtUp atomic.Bool
@@ -67,58 +68,72 @@ func (r *replica) run(ctx context.Context) {
 
 // lead does what only the shard's leader does, until ctx ends.
 func (r *replica) lead(ctx context.Context) {
-	if !r.settle(ctx) {
+	term := r.group.raft.CurrentTerm()
+	if !r.group.settle(ctx) || !r.firstSettings(ctx) {
 		return
 	}
-	r.logger.Info("leads", "term", r.group.raft.CurrentTerm())
-	r.settled.Store(true)
-	defer r.settled.Store(false)
+	r.logger.Info("leads", "term", term)
 	var parts sync.WaitGroup
 	defer parts.Wait()
+	r.settled.Store(term)
 	parts.Go(func() { r.propose.run(ctx) })
 	parts.Go(func() { r.keepSettings(ctx) })
 	parts.Go(func() { r.tick(ctx) })
 	parts.Go(func() { r.keepServers(ctx) })
+	if r.copyOut == nil && r.machine.Stats().Settings.OutboxBytesMax > 0 {
+		r.logger.Error("this node has no PostgreSQL (postgres.url, HEADCOUNT_POSTGRES_URL), but the cluster copies to one: users of this shard wait in the outbox while this node leads it")
+	}
 	if r.copyOut != nil {
 		parts.Go(func() { r.copyOut(ctx, r.cluster.State().Birth.Incarnation, r.shard, &Outbox{r}) })
 	}
+	<-ctx.Done()
+	r.settled.Store(0) // at once: the parts may take a moment to end
 }
 
-// settle waits until this machine has everything committed before this term.
-func (r *replica) settle(ctx context.Context) bool {
+// firstSettings waits until the shard has its first settings: a machine without any
+// takes no segment and copies nothing.
+func (r *replica) firstSettings(ctx context.Context) bool {
 	for ctx.Err() == nil {
-		err := wait(ctx, r.group.raft.Barrier(time.Second))
-		if err == nil {
+		if r.machine.Stats().Settings.Revision > 0 {
 			return true
 		}
-		r.logger.Debug("not settled yet", "err", err)
-		pause(ctx, 20*time.Millisecond)
+		r.bringSettings(ctx)
 	}
 	return false
 }
 
+// bringSettings brings the cluster's settings into the shard's log if they differ
+// from what its machine has. It reports whether that is done.
+func (r *replica) bringSettings(ctx context.Context) bool {
+	state := r.cluster.State()
+	want := fsm.Settings{
+		Revision:       state.Revision,
+		SegmentsMax:    state.Settings.SegmentsMax,
+		OutboxBytesMax: state.Settings.OutboxBytesMax,
+		HistoryPoints:  state.Settings.HistoryPoints,
+	}
+	have := r.machine.Stats().Settings
+	same := have
+	same.Revision = want.Revision
+	if want.Revision <= have.Revision || want == same {
+		return true
+	}
+	if _, err := r.group.apply(ctx, fsm.AppendSettings(nil, want)); err != nil {
+		r.logger.Warn("settings not replicated yet", "err", err)
+		pause(ctx, 100*time.Millisecond)
+		return false
+	}
+	r.logger.Info("settings replicated", "settings", want)
+	return true
+}
+
 // keepSettings brings the cluster's settings into the shard's log whenever they
-// differ from what its machine has.
+// change.
 func (r *replica) keepSettings(ctx context.Context) {
 	for ctx.Err() == nil {
 		changed := r.cluster.Changed()
-		state := r.cluster.State()
-		want := fsm.Settings{
-			Revision:       state.Revision,
-			SegmentsMax:    state.Settings.SegmentsMax,
-			OutboxBytesMax: state.Settings.OutboxBytesMax,
-			HistoryPoints:  state.Settings.HistoryPoints,
-		}
-		have := r.machine.Stats().Settings
-		same := have
-		same.Revision = want.Revision
-		if want.Revision > have.Revision && want != same {
-			if _, err := r.group.apply(ctx, fsm.AppendSettings(nil, want)); err != nil {
-				r.logger.Warn("settings not replicated yet", "err", err)
-				pause(ctx, 100*time.Millisecond)
-				continue
-			}
-			r.logger.Info("settings replicated", "settings", want)
+		if !r.bringSettings(ctx) {
+			continue
 		}
 		select {
 		case <-changed:
@@ -155,7 +170,8 @@ func (r *replica) stamp() int64 {
 // readIndex returns an index such that a machine that has applied it shows every
 // write acknowledged before the call. It fails unless this node leads.
 func (r *replica) readIndex(ctx context.Context) (uint64, error) {
-	if !r.settled.Load() {
+	term := r.settled.Load()
+	if term == 0 || term != r.group.raft.CurrentTerm() {
 		return 0, errors.New("this node does not lead")
 	}
 	// What was acknowledged so far, by us, is applied here. VerifyLeader then
@@ -163,6 +179,9 @@ func (r *replica) readIndex(ctx context.Context) (uint64, error) {
 	index := r.machine.Index()
 	if err := wait(ctx, r.group.raft.VerifyLeader()); err != nil {
 		return 0, fmt.Errorf("not sure to lead: %w", err)
+	}
+	if term != r.group.raft.CurrentTerm() {
+		return 0, errors.New("this node has led only just now, in another term")
 	}
 	return index, nil
 }

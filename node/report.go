@@ -22,7 +22,7 @@ const (
 
 // report says what this node is and has.
 func (n *Node) report() report {
-	r := report{Node: n.options.Self.ID, Clock: time.Now().UnixNano(), Groups: make(map[string]groupReport)}
+	r := report{Node: n.options.Self.ID, Instance: n.who.Instance, Clock: time.Now().UnixNano(), Groups: make(map[string]groupReport)}
 	r.Groups[n.group.name] = n.group.report(r.Node)
 	if c := n.core.Load(); c != nil {
 		for _, replica := range c.replicas {
@@ -36,6 +36,15 @@ func (n *Node) report() report {
 		}
 	}
 	return r
+}
+
+// commits returns the commit index of each group.
+func (n *Node) commits() map[string]uint64 {
+	commits := make(map[string]uint64)
+	for _, g := range n.groups() {
+		commits[g.name] = g.raft.CommitIndex()
+	}
+	return commits
 }
 
 func (g *group) report(self string) groupReport {

@@ -33,6 +33,10 @@ type hello struct {
 	Known string `json:"known,omitempty"`
 }
 
+// notLoaded stands for the incarnation of a node that has data but does not know
+// yet what is in it.
+const notLoaded = "not loaded yet"
+
 // ask is the question of a hello.
 type ask struct {
 	ID string `json:"id"`
@@ -49,7 +53,7 @@ func (n *Node) answerHello(_ context.Context, payload []byte) ([]byte, error) {
 		h.Incarnation = state.Birth.Incarnation
 		h.Known = state.Nodes[a.ID].Instance
 	} else if n.hasData() {
-		h.Incarnation = "not loaded yet"
+		h.Incarnation = notLoaded
 	}
 	return json.Marshal(h)
 }
@@ -89,6 +93,7 @@ func (n *Node) seekCluster(ctx context.Context) {
 				n.stand("it has left the cluster: to join again, remove its data directory")
 			} else {
 				n.stand("it waits for the cluster group's leader")
+				n.announce(ctx)
 			}
 		case n.options.Join != "":
 			n.askToJoin(ctx)
@@ -142,6 +147,9 @@ func (n *Node) found(ctx context.Context) {
 	for i, h := range greetings {
 		switch {
 		case errs[i] != nil || h.Incarnation == "":
+		case h.Incarnation == notLoaded:
+			n.stand(fmt.Sprintf("node %s is in a cluster that it has not loaded yet", h.ID))
+			return
 		case h.Known != "" && h.Known != n.who.Instance:
 			n.stand(fmt.Sprintf("refused: node %s is in a cluster that knows this node's id with another data directory. "+
 				"Was the disk lost? Let %s leave the cluster (POST /cluster/leave), then start it with --join", h.ID, n.options.Self.ID))
@@ -204,7 +212,7 @@ func (n *Node) begin(ctx context.Context, greetings []hello) error {
 		if f.ID == self.ID {
 			instance = n.who.Instance
 		}
-		birth.Founders = append(birth.Founders, f.ID)
+		birth.Founders = append(birth.Founders, cluster.Founder{ID: f.ID, Instance: instance, Peer: f.Peer})
 		nodes = append(nodes, cluster.Node{
 			ID: f.ID, Instance: instance, HTTP: f.HTTP, Peer: f.Peer, Gossip: f.Gossip, State: cluster.Joining,
 		})
@@ -219,7 +227,7 @@ func (n *Node) begin(ctx context.Context, greetings []hello) error {
 			return ctx.Err()
 		}
 	}
-	n.logger.Info("cluster born", "incarnation", birth.Incarnation, "shards", birth.Shards, "founders", birth.Founders)
+	n.logger.Info("cluster born", "incarnation", birth.Incarnation, "shards", birth.Shards, "founders", len(birth.Founders))
 	return nil
 }
 
@@ -231,10 +239,39 @@ func (n *Node) keepAddresses(ctx context.Context) {
 		if !ok || known.HTTP == self.HTTP && known.Peer == self.Peer && known.Gossip == self.Gossip {
 			return
 		}
-		known.HTTP, known.Peer, known.Gossip = self.HTTP, self.Peer, self.Gossip
-		if err := n.toLeader(ctx, kindUpdate, membershipRequest{Node: &known}); err != nil {
-			n.logger.Debug("addresses not updated yet", "err", err)
-		}
+		n.announce(ctx)
 		pause(ctx, time.Second)
 	}
+}
+
+// announce tells every node that this one knows of where it is now. The cluster
+// group's leader may not be able to reach this node before it has heard that, so
+// any node will do: it passes it on.
+func (n *Node) announce(ctx context.Context) {
+	self := n.options.Self
+	request := membershipRequest{Node: &cluster.Node{
+		ID: self.ID, Instance: n.who.Instance, HTTP: self.HTTP, Peer: self.Peer, Gossip: self.Gossip,
+	}}
+	addresses := make(map[string]bool)
+	for _, f := range n.options.Founders {
+		addresses[f.Peer] = true
+	}
+	for _, known := range n.cluster.State().Nodes {
+		addresses[known.Peer] = true
+	}
+	delete(addresses, self.Peer)
+	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
+	defer cancel()
+	var telling sync.WaitGroup
+	for address := range addresses {
+		telling.Go(func() {
+			err := n.sendMembership(ctx, func(ctx context.Context, payload []byte) ([]byte, error) {
+				return n.transport.Call(ctx, address, kindUpdate, payload)
+			}, request)
+			if err != nil {
+				n.logger.Debug("addresses not updated yet", "by", address, "err", err)
+			}
+		})
+	}
+	telling.Wait()
 }

@@ -49,6 +49,9 @@ func reconcile(ctx context.Context, r reconciliation) {
 	}
 	for _, s := range servers {
 		if !slices.Contains(r.want, string(s.ID)) {
+			if !r.canLose(servers, s.ID) {
+				return // until the others are back
+			}
 			r.change(ctx, "removed", string(s.ID), r.group.raft.RemoveServer(s.ID, 0, changeTimeout))
 			return
 		}
@@ -74,15 +77,27 @@ func (r reconciliation) admit(ctx context.Context, id string, present bool) bool
 	return true
 }
 
-// caughtUp reports whether a node's replica, by its own last report, has nearly
-// all that is committed.
+// caughtUp reports whether a node's replica, by its own last report, had nearly all
+// that was committed when the report came.
 func (r reconciliation) caughtUp(id string) bool {
-	report, ok := r.peers.latest(id)
-	if !ok {
-		return false
+	lag, ok := r.peers.lag(id, r.group.name)
+	return ok && lag <= caughtUpEntries
+}
+
+// canLose reports whether the group would still have a majority without a server: of
+// the voters that stay, so many are caught up that they can commit.
+func (r reconciliation) canLose(servers []raft.Server, id raft.ServerID) bool {
+	stay, fit := 0, 0
+	for _, s := range servers {
+		if s.ID == id || s.Suffrage != raft.Voter {
+			continue
+		}
+		stay++
+		if string(s.ID) == r.self || r.caughtUp(string(s.ID)) {
+			fit++
+		}
 	}
-	g, ok := report.Groups[r.group.name]
-	return ok && g.Applied+caughtUpEntries >= r.group.raft.CommitIndex()
+	return fit >= stay/2+1
 }
 
 func (r reconciliation) change(ctx context.Context, what, id string, f raft.Future) {

@@ -16,18 +16,24 @@ const (
 	trailingEntriesMax = 1 << 20
 )
 
-// keepLogs takes a snapshot of a group when its log has grown by so many bytes,
-// one group after the other, so that they never all snapshot at once; and ends
-// the process when a log write does not end. groups is called each time.
-func keepLogs(ctx context.Context, o RaftOptions, groups func() []*group, fatal func(error), logger *slog.Logger) {
+// watchDisk ends the process when a log write does not end. groups is called each
+// time.
+func watchDisk(ctx context.Context, o RaftOptions, groups func() []*group, fatal func(error)) {
 	every(ctx, watchEvery, func() {
 		for _, g := range groups() {
 			if d := g.store.stalledFor(time.Now()); d > o.DiskStallMax {
 				fatal(fmt.Errorf("group %s: a log write has not ended for %v: the disk stalls (raft.disk_stall_max)", g.name, d.Round(time.Second)))
 			}
 		}
+	})
+}
+
+// keepLogs takes a snapshot of a group when its log has grown by so many bytes,
+// one group after the other, so that they never all snapshot at once.
+func keepLogs(ctx context.Context, o RaftOptions, groups func() []*group, logger *slog.Logger) {
+	every(ctx, watchEvery, func() {
 		for _, g := range groups() {
-			if bytes, _ := g.store.sinceSnapshot(false); bytes >= o.SnapshotBytes && ctx.Err() == nil {
+			if bytes, _ := g.store.sinceSnapshot(); bytes >= o.SnapshotBytes && ctx.Err() == nil {
 				g.snapshot(ctx, o.TrailingBytes, logger)
 			}
 		}
@@ -37,7 +43,7 @@ func keepLogs(ctx context.Context, o RaftOptions, groups func() []*group, fatal 
 // snapshot takes a snapshot and cuts the log behind it, keeping about so many
 // bytes for followers that lag.
 func (g *group) snapshot(ctx context.Context, trailingBytes int64, logger *slog.Logger) {
-	bytes, entries := g.store.sinceSnapshot(true)
+	bytes, entries := g.store.sinceSnapshot()
 	trailing := uint64(trailingEntriesMin)
 	if bytes > 0 {
 		trailing = uint64(min(max(trailingBytes*entries/bytes, trailingEntriesMin), trailingEntriesMax))
@@ -51,6 +57,7 @@ func (g *group) snapshot(ctx context.Context, trailingBytes int64, logger *slog.
 	}
 	switch {
 	case err == nil:
+		g.store.snapshotted(bytes, entries)
 		logger.Info("snapshot taken", "group", g.name, "logBytes", bytes, "took", time.Since(began).Round(time.Millisecond))
 	case errors.Is(err, raft.ErrNothingNewToSnapshot) || ctx.Err() != nil:
 	default:

@@ -23,6 +23,10 @@ type logStore struct {
 	entries atomic.Int64 // likewise
 }
 
+// entryOverheadBytes is what an entry is charged beyond its data, so that many small
+// ones are cut off as well.
+const entryOverheadBytes = 128
+
 func openLogStore(path string, fatal func(error)) (*logStore, error) {
 	store, err := raftboltdb.New(raftboltdb.Options{
 		Path: path,
@@ -43,14 +47,11 @@ func (s *logStore) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{
 
 // StoreLogs implements [raft.LogStore].
 func (s *logStore) StoreLogs(logs []*raft.Log) error {
-	s.writing.Store(time.Now().UnixNano())
-	err := s.BoltStore.StoreLogs(logs)
-	s.writing.Store(0)
+	err := s.watch("writing the log", func() error { return s.BoltStore.StoreLogs(logs) })
 	if err != nil {
-		s.fatal(fmt.Errorf("writing the log: %w", err))
 		return err
 	}
-	n := 0
+	n := len(logs) * entryOverheadBytes
 	for _, l := range logs {
 		n += len(l.Data)
 	}
@@ -61,17 +62,28 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 
 // Set implements [raft.StableStore].
 func (s *logStore) Set(key, value []byte) error {
-	return s.guard(s.BoltStore.Set(key, value))
+	return s.watch("writing Raft's vote", func() error { return s.BoltStore.Set(key, value) })
 }
 
 // SetUint64 implements [raft.StableStore].
 func (s *logStore) SetUint64(key []byte, value uint64) error {
-	return s.guard(s.BoltStore.SetUint64(key, value))
+	return s.watch("writing Raft's term", func() error { return s.BoltStore.SetUint64(key, value) })
 }
 
-func (s *logStore) guard(err error) error {
+// DeleteRange implements [raft.LogStore].
+func (s *logStore) DeleteRange(low, high uint64) error {
+	return s.watch("cutting the log", func() error { return s.BoltStore.DeleteRange(low, high) })
+}
+
+// watch makes one write, and ends the process if it fails. Raft may write from two
+// goroutines, one of them cutting the log: the later one's beginning is then the one
+// that is watched.
+func (s *logStore) watch(what string, write func() error) error {
+	s.writing.Store(time.Now().UnixNano())
+	err := write()
+	s.writing.Store(0)
 	if err != nil {
-		s.fatal(fmt.Errorf("writing Raft's vote: %w", err))
+		s.fatal(fmt.Errorf("%s: %w", what, err))
 	}
 	return err
 }
@@ -85,11 +97,13 @@ func (s *logStore) stalledFor(now time.Time) time.Duration {
 	return now.Sub(time.Unix(0, began))
 }
 
-// sinceSnapshot returns the bytes and entries written since the last snapshot,
-// and begins anew if reset.
-func (s *logStore) sinceSnapshot(reset bool) (bytes, entries int64) {
-	if reset {
-		return s.bytes.Swap(0), s.entries.Swap(0)
-	}
+// sinceSnapshot returns the bytes and entries written since the last snapshot.
+func (s *logStore) sinceSnapshot() (bytes, entries int64) {
 	return s.bytes.Load(), s.entries.Load()
+}
+
+// snapshotted notes that a snapshot covers so many of them.
+func (s *logStore) snapshotted(bytes, entries int64) {
+	s.bytes.Add(-bytes)
+	s.entries.Add(-entries)
 }

@@ -50,9 +50,10 @@ func (r *replica) dueTick(now time.Time) (time.Time, bool) {
 		return next, false
 	}
 	// More missed ticks than the history keeps would only push each other out.
-	gap := schedule.Next(schedule.Next(now)).Sub(schedule.Next(now))
-	if oldest := now.Add(-gap * time.Duration(max(stats.Settings.HistoryPoints, 1))); next.Before(oldest) {
-		next = schedule.Next(oldest)
+	gap := schedule.Next(schedule.Next(now)).Unix() - schedule.Next(now).Unix()
+	oldest := now.Unix() - gap*int64(max(stats.Settings.HistoryPoints, 1))
+	if next.Unix() < oldest {
+		next = schedule.Next(time.Unix(oldest, 0))
 	}
 	return next, !next.After(now)
 }

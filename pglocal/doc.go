@@ -18,10 +18,11 @@
 // # Needs
 //
 // PostgreSQL's server programs, version 12 or newer ([Find] says where it looks;
-// `make deps` installs them on Debian). It does not need root, and it works as root: PostgreSQL refuses to
-// run as root, so then initdb and postgres run as the owner of the existing data,
-// else as the user postgres, else as nobody, and the directory is handed to that
-// user. A directory which that user cannot reach (below /root, say) stays empty
+// `make deps` installs them on Debian).
+//
+// Root is not needed, and does no harm: PostgreSQL refuses to run as root, so then
+// initdb and postgres run as the owner of the existing data, else as the user
+// postgres, else as nobody, and the directory is handed to that user. A directory which that user cannot reach (below /root, say) stays empty
 // but for a token, and the database lives in a directory of its own below
 // /var/lib, or below the temporary directory if that is where the first one is;
 // one log line says where. Remove the first directory and the next Start begins

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // TestModel: random entries flow while leaders come, go and overlap. At any time an
@@ -69,10 +69,15 @@ func runModel(t *testing.T, seed uint64) {
 	}
 }
 
-// comeAndGo leads again and again, each time for a moment.
+// comeAndGo leads again and again, mostly for a moment, sometimes long enough to get far
+// even on a busy machine.
 func comeAndGo(ctx context.Context, t *testing.T, s *Sink, ob Outbox, draw *rand.Rand) {
 	for ctx.Err() == nil {
-		term, cancel := context.WithTimeout(ctx, time.Duration(5+draw.IntN(80))*time.Millisecond)
+		length := time.Duration(5+draw.IntN(80)) * time.Millisecond
+		if draw.IntN(4) == 0 {
+			length *= 8
+		}
+		term, cancel := context.WithTimeout(ctx, length)
 		if err := s.Run(term, testStream, ob); err != nil {
 			t.Errorf("Run: %v", err)
 		}
@@ -82,14 +87,15 @@ func comeAndGo(ctx context.Context, t *testing.T, s *Sink, ob Outbox, draw *rand
 
 // ackedAtMostCursor asks PostgreSQL at each acknowledgement whether it is true.
 func ackedAtMostCursor(t *testing.T, url string, st Stream) func(context.Context, uint64) error {
+	t.Helper()
+	pool, err := pgxpool.New(soon(t), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
 	return func(ctx context.Context, index uint64) error {
-		conn, err := pgx.Connect(ctx, url)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = conn.Close(context.Background()) }()
 		var cursor int64
-		err = conn.QueryRow(ctx, `SELECT index FROM headcount_cursor WHERE incarnation = $1 AND shard = $2`,
+		err := pool.QueryRow(ctx, `SELECT index FROM headcount_cursor WHERE incarnation = $1 AND shard = $2`,
 			st.Incarnation, int32(st.Shard)).Scan(&cursor)
 		if err == nil && uint64(cursor) < index {
 			t.Errorf("acknowledged %d, PostgreSQL is at %d", index, cursor)

@@ -2,6 +2,7 @@ package pgsink
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -39,12 +40,14 @@ func (p *proxy) listen(t *testing.T, wanted string) (address string, stop func()
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
 	p.serving.Go(func() {
 		for conn, err := listener.Accept(); err == nil; conn, err = listener.Accept() {
-			p.serving.Go(func() { p.serve(conn) })
+			p.serving.Go(func() { p.serve(ctx, conn) })
 		}
 	})
 	stop = func() {
+		cancel()
 		_ = listener.Close()
 		p.serving.Wait()
 	}
@@ -61,13 +64,14 @@ func mustParseURL(t *testing.T, text string) *url.URL {
 	return u
 }
 
-func (p *proxy) serve(client net.Conn) {
+func (p *proxy) serve(ctx context.Context, client net.Conn) {
 	server, err := net.Dial("tcp4", p.target)
 	if err != nil {
 		_ = client.Close()
 		return
 	}
 	c := &cutter{proxy: p, client: client, server: server}
+	defer context.AfterFunc(ctx, c.close)()
 	var directions sync.WaitGroup
 	directions.Go(c.requests)
 	directions.Go(c.replies)

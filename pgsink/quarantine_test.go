@@ -2,6 +2,8 @@ package pgsink
 
 import (
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -130,6 +132,40 @@ put raise-2 s 7 P0001`)
 	flush(erase("sticky-1"))
 	requireQuarantine(t, url, "")
 	requireEqual(t, usersTable(t, url), memberships{{"good", "s"}: 1})
+}
+
+// putBack is what docs/POSTGRES.md tells to do once the cause is gone.
+const putBack = `
+WITH again AS (
+    DELETE FROM quarantine WHERE op = 'put' AND sqlstate = 'P0001' RETURNING id, segment, expiry
+)
+INSERT INTO users AS u (id, segment, expired_segment)
+SELECT convert_from(id, 'UTF8'), convert_from(segment, 'UTF8'), to_timestamp(max(expiry))
+FROM again GROUP BY id, segment
+ON CONFLICT (id, segment) DO UPDATE
+SET expired_segment = GREATEST(u.expired_segment, excluded.expired_segment), updated_at = now()`
+
+func TestQuarantinedRowsCanBePutBack(t *testing.T) {
+	manual, err := os.ReadFile("../docs/POSTGRES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(manual), strings.TrimSpace(putBack)) {
+		t.Error("the manual says something else")
+	}
+	url := newDatabase(t)
+	mustMigrate(t, url)
+	execute(t, url, hostile)
+	s, outbox := mustOpen(t, url, impatient(t)), newLog(1)
+	lead(t, s, testStream, outbox)
+	for _, expiry := range []int64{7, 9, 8} {
+		outbox.append(put("raise-1", "ч", expiry))
+	}
+	eventually(t, "the outbox drained", outbox.isDrained)
+	execute(t, url, `DROP TRIGGER refuse ON users`)
+	execute(t, url, putBack)
+	requireQuarantine(t, url, "")
+	requireEqual(t, usersTable(t, url), memberships{{"raise-1", "ч"}: 9})
 }
 
 // TestEverythingRefused: even that gets through.

@@ -15,8 +15,8 @@ import (
 type Options struct {
 	Logger *slog.Logger // nil: silence
 
-	// Shards is how many Runs there may be at once; the pool holds two connections more.
-	// Default 1.
+	// Shards is how many Runs are expected at once; the pool holds two connections more, made
+	// when they are needed. More Runs work too, and take turns. Default 16.
 	Shards int
 
 	// FlushRowsMax bounds the rows of one flush, unless a single entry has more. Default 5,000.
@@ -37,7 +37,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	fill(&o.Shards, 1)
+	fill(&o.Shards, 16)
 	fill(&o.FlushRowsMax, 5_000)
 	fill(&o.AckInterval, 200*time.Millisecond)
 	fill(&o.AckRows, 50_000)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	neturl "net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -46,7 +47,9 @@ func TestConnectionsAreBoundAndLimited(t *testing.T) {
 }
 
 func TestStatusAndMetrics(t *testing.T) {
-	s, outbox := mustOpen(t, newDatabase(t), impatient(t)), newLog(1)
+	o := impatient(t)
+	o.Shards = 1
+	s, outbox := mustOpen(t, newDatabase(t), o), newLog(1)
 	lead(t, s, testStream, outbox)
 	outbox.append(put("u", "s", 1), put("nul\x00", "s", 1))
 	eventually(t, "the outbox drained", outbox.isDrained)
@@ -78,6 +81,26 @@ func TestStatusAndMetrics(t *testing.T) {
 		if !strings.Contains("\n"+out.String(), "\n"+line+"\n") {
 			t.Errorf("metrics lack %q:\n%s", line, out.String())
 		}
+	}
+}
+
+// TestRoleThatMayNotMigrate needs no more than docs/POSTGRES.md says.
+func TestRoleThatMayNotMigrate(t *testing.T) {
+	url := newDatabase(t)
+	mustMigrate(t, url)
+	as := mustParseURL(t, url)
+	role := "copier_to_" + as.Path[1:]
+	execute(t, url, strings.ReplaceAll(`
+CREATE ROLE copier LOGIN PASSWORD 'p';
+GRANT SELECT, INSERT, UPDATE, DELETE ON users, headcount_cursor, quarantine TO copier;
+GRANT SELECT ON headcount_schema TO copier`, "copier", role))
+	as.User = neturl.UserPassword(role, "p")
+	s, outbox := mustOpen(t, as.String(), impatient(t)), newLog(1)
+	lead(t, s, testStream, outbox)
+	outbox.append(put("u", "s", 1), put("nul\x00", "s", 1), end("v", "s"), erase("w"))
+	eventually(t, "the outbox drained", outbox.isDrained)
+	if status := s.Status(); status.Errors != 0 || status.Quarantined != 1 {
+		t.Errorf("status: %+v", status)
 	}
 }
 

@@ -57,8 +57,11 @@ apt_install() {
     as_root apt-get update -qq || echo "deps: apt-get update failed; going on with the package lists that are here" >&2
     updated=yes
   fi
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+  local said
+  said=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" 2>&1) || {
+    printf '%s\n' "$said" >&2
     give_up "apt-get could not install $*; its words are above"
+  }
 }
 
 install_postgresql() {

@@ -2,95 +2,103 @@ package systemtest
 
 import (
 	"bufio"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// badRequest is raw bytes that a client must never get through.
+// badRequest is one row of api/testdata/bad_requests.json, which says what its
+// placeholders mean: raw bytes, or a method, a target, headers and a body.
 type badRequest struct {
-	name    string
-	raw     string // everything that is sent
-	wantAny []int  // the replies that are right
+	Name    string   `json:"name"`
+	Raw     string   `json:"raw"`
+	Method  string   `json:"method"`
+	Target  string   `json:"target"`
+	Headers []string `json:"headers"`
+	Body    string   `json:"body"`
+	Status  int      `json:"status"`
+	Detail  string   `json:"detail"` // a part of the wanted detail
 }
 
-// post builds a POST /users with a JSON body.
-func post(body string) string { return postAs("application/json", body) }
-
-func postAs(contentType, body string) string {
-	return fmt.Sprintf("POST /users HTTP/1.1\r\nHost: h\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", contentType, len(body), body)
+func readBadRequests(t *testing.T) []badRequest {
+	t.Helper()
+	raw, err := os.ReadFile("../api/testdata/bad_requests.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table []badRequest
+	if err := json.Unmarshal(raw, &table); err != nil {
+		t.Fatalf("reading the table: %v", err)
+	}
+	if len(table) < 60 {
+		t.Fatalf("the table has %d bad requests, want at least 60", len(table))
+	}
+	return table
 }
 
-func plain(method, path string) string {
-	return method + " " + path + " HTTP/1.1\r\nHost: h\r\n\r\n"
+// placeholder is {{129*a}} for a repeated text, {{hex:ff}} for bytes.
+var placeholder = regexp.MustCompile(`\{\{(hex|\d+)[:*](.*?)\}\}`)
+
+func expand(text string) string {
+	return placeholder.ReplaceAllStringFunc(text, func(found string) string {
+		part := placeholder.FindStringSubmatch(found)
+		if times, err := strconv.Atoi(part[1]); err == nil {
+			return strings.Repeat(part[2], times)
+		}
+		decoded, err := hex.DecodeString(part[2])
+		if err != nil {
+			return found
+		}
+		return string(decoded)
+	})
 }
 
-// badRequests go over a socket as they are, past any client that would mend them.
-var badRequests = []badRequest{
-	{"empty body", post(``), []int{400}},
-	{"no JSON", post(`hello`), []int{400}},
-	{"JSON cut short", post(`{"ID":"u","segment":"s"`), []int{400}},
-	{"something after the object", post(`{"ID":"u","segment":"s"} x`), []int{400}},
-	{"a number for a body", post(`17`), []int{400}},
-	{"null", post(`null`), []int{400}},
-	{"no ID", post(`{"segment":"s"}`), []int{400}},
-	{"no segment", post(`{"ID":"u"}`), []int{400}},
-	{"empty ID", post(`{"ID":"","segment":"s"}`), []int{400}},
-	{"empty segment", post(`{"ID":"u","segment":""}`), []int{400}},
-	{"ID of 129 bytes", post(`{"ID":"` + strings.Repeat("x", 129) + `","segment":"s"}`), []int{400}},
-	{"segment of 129 bytes", post(`{"ID":"u","segment":"` + strings.Repeat("x", 129) + `"}`), []int{400}},
-	{"ID a number", post(`{"ID":7,"segment":"s"}`), []int{400}},
-	{"ID with NUL", post(`{"ID":"a\u0000b","segment":"s"}`), []int{400}},
-	{"ID with a control character", post(`{"ID":"a\nb","segment":"s"}`), []int{400}},
-	{"ID of invalid UTF-8", post("{\"ID\":\"a\xff\xfeb\",\"segment\":\"s\"}"), []int{400}},
-	{"ID with half a surrogate pair", post(`{"ID":"a\ud800b","segment":"s"}`), []int{400}},
-	{"ID twice", post(`{"ID":"u","ID":"v","segment":"s"}`), []int{400}},
-	{"unknown field", post(`{"ID":"u","segment":"s","expires":1}`), []int{400}},
-	{"expiry a string", post(`{"ID":"u","segment":"s","expiredSegment":"soon"}`), []int{400}},
-	{"expiry with a fraction", post(`{"ID":"u","segment":"s","expiredSegment":1.5}`), []int{400}},
-	{"expiry negative", post(`{"ID":"u","segment":"s","expiredSegment":-1}`), []int{400}},
-	{"expiry beyond 64 bits", post(`{"ID":"u","segment":"s","expiredSegment":99999999999999999999}`), []int{400}},
-	{"expiry 401 days ahead", post(fmt.Sprintf(`{"ID":"u","segment":"s","expiredSegment":%d}`, time.Now().Add(401*24*time.Hour).Unix())), []int{400}},
-	{"expiry in milliseconds", post(fmt.Sprintf(`{"ID":"u","segment":"s","expiredSegment":%d}`, time.Now().UnixMilli())), []int{400}},
-	{"nested garbage", post(strings.Repeat(`[`, 100_000)), []int{400}},
-	{"XML", postAs("application/xml", `<ID>u</ID>`), []int{415}},
-	{"unknown path", plain("GET", "/nothing"), []int{404}},
-	{"PUT /users", plain("PUT", "/users"), []int{405}},
-	{"POST to a count", plain("POST", "/segments/count"), []int{405}},
-	{"DELETE of the list", plain("DELETE", "/segments/count"), []int{405}},
-	{"unknown consistency", plain("GET", "/segments/count?consistency=maybe"), []int{400}},
-	{"negative limit", plain("GET", "/segments/count?limit=-1"), []int{400}},
-	{"bad escape", plain("GET", "/users/%zz"), []int{400, 404}},
-	{"ID of 129 bytes in a path", plain("GET", "/users/"+strings.Repeat("x", 129)), []int{400}},
-	{"body announced far too large", "POST /users HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n{}", []int{413}},
-	{"no HTTP at all", "\x16\x03\x01 hello\r\n\r\n", []int{400}},
-	{"headers without end", "GET / HTTP/1.1\r\nX: " + strings.Repeat("x", 1<<20), []int{400, 431}},
-	{"join without a body", plain("POST", "/cluster/join"), []int{400, 411, 415}},
-	{"leave of a list", "POST /cluster/leave HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]", []int{400}},
+// text is the request as it goes over the wire, past any client that would mend it.
+func (b badRequest) text() string {
+	if b.Raw != "" {
+		return expand(b.Raw)
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s %s HTTP/1.1\r\nHost: headcount\r\n", b.Method, expand(b.Target))
+	for _, header := range b.Headers {
+		fmt.Fprintf(&text, "%s\r\n", expand(header))
+	}
+	body := expand(b.Body)
+	if body != "" || b.Method == http.MethodPost {
+		fmt.Fprintf(&text, "Content-Length: %d\r\n", len(body))
+	}
+	return text.String() + "\r\n" + body
 }
 
 func TestBadRequests(t *testing.T) {
 	c := startCluster(t, settings{})
 	target := c.nodes[0]
-	for _, bad := range badRequests {
-		t.Run(bad.name, func(t *testing.T) {
-			got, err := exchange(target.http, bad.raw)
+	for _, bad := range readBadRequests(t) {
+		t.Run(bad.Name, func(t *testing.T) {
+			got, err := exchange(target.http, bad.Method, bad.text())
 			if err != nil {
 				t.Fatal(err)
 			}
-			right := false
-			for _, status := range bad.wantAny {
-				right = right || got.status == status
+			if got.status != bad.Status {
+				t.Errorf("reply %v, want %d", got, bad.Status)
 			}
-			if !right {
-				t.Errorf("reply %v, want one of %v", got, bad.wantAny)
+			if bad.Method == http.MethodHead {
+				return
 			}
 			if err := isProblem(got); err != nil {
 				t.Error(err)
+			}
+			if !strings.Contains(string(got.body), bad.Detail) {
+				t.Errorf("reply %v lacks %q", got, bad.Detail)
 			}
 		})
 	}
@@ -113,7 +121,7 @@ func TestBadRequests(t *testing.T) {
 
 // exchange sends raw bytes on a connection of its own and reads one reply. A
 // server may answer and close before it has read everything.
-func exchange(address, raw string) (reply, error) {
+func exchange(address, method, raw string) (reply, error) {
 	connection, err := net.DialTimeout("tcp", address, time.Second)
 	if err != nil {
 		return reply{}, fmt.Errorf("connecting: %w", err)
@@ -123,7 +131,7 @@ func exchange(address, raw string) (reply, error) {
 		return reply{}, err
 	}
 	_, writeErr := io.WriteString(connection, raw)
-	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	response, err := http.ReadResponse(bufio.NewReader(connection), &http.Request{Method: method})
 	if err != nil {
 		return reply{}, fmt.Errorf("reading the reply: %w (writing: %v)", err, writeErr)
 	}

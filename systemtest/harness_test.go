@@ -158,11 +158,11 @@ func TestHarnessModelRules(t *testing.T) {
 }
 
 func TestHarnessReadsLogs(t *testing.T) {
-	if err := complaints([]byte("level=INFO msg=\"all is well\"\n")); err != nil {
+	if err := complaint([]byte("level=INFO msg=\"all is well\"\n")); err != nil {
 		t.Errorf("a good log: %v", err)
 	}
 	for _, bad := range []string{"panic: oh", "WARNING: DATA RACE", "fatal error: all goroutines are asleep"} {
-		if complaints([]byte("fine\n"+bad+"\n")) == nil {
+		if complaint([]byte("fine\n"+bad+"\n")) == nil {
 			t.Errorf("%q went unseen", bad)
 		}
 	}

@@ -12,10 +12,6 @@ import (
 	"time"
 )
 
-// noFault bounds an acknowledgement while nodes come and go by request only: less
-// than an election takes.
-const noFault = 2 * time.Second
-
 func TestJoinByFlag(t *testing.T) {
 	testJoinAndLeave(t, func(c *cluster, fourth *node) {
 		c.start(fourth, "--join", c.nodes[1].peer)
@@ -49,7 +45,7 @@ func testJoinAndLeave(t *testing.T, join func(*cluster, *node)) {
 	waitFullReplica(t, fourth)
 	light.reach(light.share(80)) // some of it with four
 	result := light.finish()
-	result.mustNotWait(t, noFault)
+	result.mustNotWait(t, writesGoOn)
 	verify(t, c.nodes, result.model, 60, database)
 
 	for i := range 20 { // the new node takes writes

@@ -1,7 +1,6 @@
 package systemtest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -108,20 +107,19 @@ func (p *process) stop(sig syscall.Signal, limit time.Duration) error {
 	return nil
 }
 
-// complaints returns the lines of a log that no run may write.
-func complaints(log []byte) error {
-	var found []error
-	for line := range bytes.Lines(log) {
+// complaint returns what no run may log, and the lines after it; nil if there is
+// none.
+func complaint(log []byte) error {
+	const linesShown = 120 // a data race has three stacks
+	lines := strings.Split(string(log), "\n")
+	for i, line := range lines {
 		for _, word := range []string{"panic", "DATA RACE", "fatal error:"} {
-			if bytes.Contains(line, []byte(word)) {
-				found = append(found, fmt.Errorf("logged: %s", bytes.TrimSpace(line)))
+			if strings.Contains(line, word) {
+				return fmt.Errorf("it logged:\n%s", strings.Join(lines[i:min(i+linesShown, len(lines))], "\n"))
 			}
 		}
 	}
-	if len(found) > 5 {
-		found = found[:5]
-	}
-	return errors.Join(found...)
+	return nil
 }
 
 // lastLines returns at most n lines from the end of a text.
@@ -140,7 +138,7 @@ func reportLog(t testing.TB, name, path string) {
 		}
 		return
 	}
-	if err := complaints(log); err != nil {
+	if err := complaint(log); err != nil {
 		t.Errorf("%s: %v", name, err)
 	}
 	if t.Failed() {

@@ -20,7 +20,9 @@ func TestSnapshotRestore(t *testing.T) {
 		raft:        map[string]string{"snapshot_bytes": "64KiB", "trailing_bytes": "64KiB"},
 		logLevel:    "debug", // what Raft says of its snapshots
 	})
-	load := startLoad(t, bases(c.nodes), usualLoad(t))
+	options := usualLoad(t)
+	options.writes = max(options.writes, 30_000) // fewer bytes would not push a log along
+	load := startLoad(t, bases(c.nodes), options)
 
 	load.reach(load.share(10))
 	away := c.nodes[2]

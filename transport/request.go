@@ -23,7 +23,7 @@ type Handler func(ctx context.Context, payload []byte) (reply []byte, err error)
 const (
 	RequestBytesMax  = 16 << 20 // payload of a request or of a reply
 	requestsPerConn  = 256      // handled at once for one peer; more wait in its socket
-	writeTimeout     = 5 * time.Second
+	writeTimeout     = 2 * time.Second
 	dialTimeout      = 2 * time.Second
 	frameHeaderBytes = 8 + 1 + 4 // id, kind or outcome, length
 )
@@ -140,7 +140,7 @@ func (c *caller) call(ctx context.Context, kind Kind, payload []byte) ([]byte, e
 	c.mu.pending[id] = answer
 	c.mu.Unlock()
 
-	if err := c.send(id, byte(kind), payload); err != nil {
+	if err := c.send(ctx, id, byte(kind), payload); err != nil {
 		c.close(err)
 	}
 	select {
@@ -164,10 +164,16 @@ func (c *caller) forget(id, received uint64) {
 	}
 }
 
-func (c *caller) send(id uint64, kind byte, payload []byte) error {
+// send writes a frame, but not for longer than ctx lasts: a frame cut off ends the
+// connection.
+func (c *caller) send(ctx context.Context, id uint64, kind byte, payload []byte) error {
 	c.write.Lock()
 	defer c.write.Unlock()
-	if err := c.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	until := time.Now().Add(writeTimeout)
+	if due, ok := ctx.Deadline(); ok && due.Before(until) {
+		until = due
+	}
+	if err := c.conn.SetWriteDeadline(until); err != nil {
 		return err
 	}
 	return writeFrame(c.write.buf, id, kind, payload)
