@@ -101,7 +101,7 @@ func Default() *Config {
 	return &Config{
 		Cluster: Cluster{
 			Name:          "headcount",
-			Shards:        4,
+			Shards:        2,
 			BucketWidth:   time.Minute,
 			SegmentsMax:   10_000,
 			HistoryPoints: 400,

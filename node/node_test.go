@@ -155,6 +155,39 @@ func TestWipedNodeIsRefused(t *testing.T) {
 	}
 }
 
+// A node that lost its disk leaves and joins anew under the same ID. It counts its
+// starts from one again: the shards must not take its batches for those of its former
+// life, nor may it begin a shard that it founded once.
+func TestNodeRejoinsWithANewDisk(t *testing.T) {
+	c := newTestCluster(t, 3, 3) // n3 was to begin the last shard
+	c.startAll()
+	write := func(round string) {
+		t.Helper()
+		for i := range 20 {
+			status, _, err := c.nodes["n3"].Write(put(fmt.Sprint(round, i), "s", nextWeek))
+			if err != nil || status != fsm.Created {
+				t.Fatalf("%s life, write %d: status %d, %v", round, i, status, err)
+			}
+		}
+	}
+	write("first")
+	a := c.addresses[2]
+	c.stop(a.ID)
+	if err := os.RemoveAll(filepath.Join(c.dir, a.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.nodes["n1"].Leave(a.ID); err != nil {
+		t.Fatalf("the lost node does not leave: %v", err)
+	}
+	c.start(a, c.addresses[0].Peer)
+	c.awaitReady()
+	write("second")
+	if n := c.count("n3", "s"); n != 40 {
+		t.Errorf("it counts %d, not 40", n)
+	}
+	c.sameEverywhere()
+}
+
 func TestNodeJoinsServesAndLeaves(t *testing.T) {
 	c := newTestCluster(t, 3, 2)
 	c.startAll()

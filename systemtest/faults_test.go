@@ -122,6 +122,37 @@ func TestWholeClusterKilled(t *testing.T) {
 	verify(t, c.nodes, result.model, 60, database)
 }
 
+// TestReadyMeansCaughtUp is what a rolling restart goes by: once a node that was
+// away says it is ready, it has what was acknowledged without it, and the next
+// node may go.
+func TestReadyMeansCaughtUp(t *testing.T) {
+	c := startCluster(t, settings{})
+	away := c.nodes[2]
+	c.kill(away)
+	options := lightLoad(t)
+	options.perSecond = 400 // 10 s: by then a leader rarely tries to reach a dead node
+	result := startLoad(t, bases(c.nodes[:2]), options).finish()
+
+	c.start(away)
+	began := time.Now()
+	c.waitReady(away)
+	if err := compareCounts(away, result.model); err != nil {
+		t.Errorf("%s became ready after %v, but: %v", away.id, time.Since(began), err)
+	}
+
+	c.kill(c.nodes[0])
+	killed := time.Now()
+	for i := range 20 { // some for each shard
+		r := record{membership{fmt.Sprintf("after-%d", i), segments[0]}, time.Now().Add(time.Hour).Unix()}
+		mustWriteEventually(t, c.nodes[1], r)
+		result.model.write(r)
+	}
+	if waited := time.Since(killed); waited > scaled(writesGoOn) {
+		t.Errorf("writes to every shard took %v after the next node was killed, want at most %v", waited, scaled(writesGoOn))
+	}
+	verify(t, []*node{c.nodes[1], away}, result.model, 60, "")
+}
+
 // TestQuietMix has no fault, so every reply of the mix is certain.
 func TestQuietMix(t *testing.T) {
 	database := newDatabase(t)
