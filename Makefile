@@ -20,10 +20,12 @@ RACE ?= full
 UNIT = $$($(GO) list ./... | grep -v '/systemtest$$')
 
 # The race detector makes a node several times slower: a few faults, fewer writes.
-RACE_FAULTS_full = TestLeaderKilled|TestNodePaused|TestWholeClusterKilled|TestJoin|TestSnapshotRestore|TestConsistency
+RACE_FAULTS_full = TestLeaderKilled|TestNodePaused|TestWholeClusterKilled|TestJoin|TestSnapshotRestore|TestReady|TestReadYourWrites|TestLinearizable
 RACE_FAULTS_short = TestLeaderKilled|TestSnapshotRestore
 RACE_WRITES_full = 20000
 RACE_WRITES_short = 8000
+RACE_FLAGS_full =
+RACE_FLAGS_short = -short
 
 .DEFAULT_GOAL := help
 
@@ -65,7 +67,7 @@ test: deps ## vet, unit tests, model tests and system tests with real processes
 .PHONY: race
 race: deps ## the tests under the race detector (RACE=short for fewer faults)
 	@scripts/deps.sh compiler
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m $(UNIT)
+	CGO_ENABLED=1 $(GO) test -race $(RACE_FLAGS_$(RACE)) -timeout 20m $(UNIT)
 	CGO_ENABLED=1 HEADCOUNT_RACE=1 HEADCOUNT_SYSTEMTEST_WRITES=$(RACE_WRITES_$(RACE)) \
 		$(GO) test -race -count=1 -timeout 20m -run '$(RACE_FAULTS_$(RACE))' ./systemtest
 

@@ -25,6 +25,10 @@ const clusterGroup = 0
 // at 256 KiB each, 16 MiB per group.
 const logCacheEntries = 64
 
+// commitTimeout bounds how long a leader with nothing more to replicate waits until it
+// tells followers what is committed: how far their counts lag behind an idle leader's.
+const commitTimeout = 20 * time.Millisecond
+
 // streamsPerPeer is how many idle Raft streams are kept to each peer and group.
 const streamsPerPeer = 3
 
@@ -135,6 +139,7 @@ func (g *group) config(o groupOptions, logger hclog.Logger) *raft.Config {
 	c.HeartbeatTimeout = o.raft.HeartbeatTimeout
 	c.ElectionTimeout = o.raft.ElectionTimeout
 	c.LeaderLeaseTimeout = o.raft.LeaderLeaseTimeout
+	c.CommitTimeout = commitTimeout
 	c.NotifyCh = g.notify
 	c.Logger = logger
 	c.NoLegacyTelemetry = true

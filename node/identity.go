@@ -19,6 +19,7 @@ import (
 // it has started, and which groups it has opened. It is kept in identity.json.
 type identity struct {
 	ID       string   `json:"id"`
+	Cluster  string   `json:"cluster"`  // the name of the cluster whose data this is
 	Instance string   `json:"instance"` // 32 hexadecimal digits, drawn once
 	Epoch    uint64   `json:"epoch"`    // starts so far, this one included
 	Groups   []string `json:"groups"`   // opened before: their data must be there
@@ -29,7 +30,7 @@ type identity struct {
 }
 
 // openIdentity locks the data directory and counts this start.
-func openIdentity(dir, id string) (*identity, error) {
+func openIdentity(dir, id, cluster string) (*identity, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
@@ -37,7 +38,7 @@ func openIdentity(dir, id string) (*identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	who := &identity{ID: id, dir: dir, lock: lock}
+	who := &identity{ID: id, Cluster: cluster, dir: dir, lock: lock}
 	if err := who.load(); err != nil {
 		_ = lock.Close()
 		return nil, err
@@ -75,6 +76,9 @@ func (w *identity) load() error {
 		}
 		if old.ID != w.ID {
 			return fmt.Errorf("data directory %s belongs to node %s, not %s: give each node its own", w.dir, old.ID, w.ID)
+		}
+		if old.Cluster != w.Cluster {
+			return fmt.Errorf("data directory %s belongs to cluster %q, not %q: give this node another one, or correct cluster.name", w.dir, old.Cluster, w.Cluster)
 		}
 		w.Instance, w.Epoch, w.Groups = old.Instance, old.Epoch, old.Groups
 	}

@@ -97,7 +97,7 @@ func Open(o Options) (_ *Node, err error) {
 	slices.SortFunc(o.Founders, func(a, b Addresses) int { return strings.Compare(a.ID, b.ID) })
 	n := &Node{options: o, clock: newClock(o.SkewMax), cluster: cluster.NewMachine(), logger: o.Logger}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	if n.who, err = openIdentity(o.DataDir, o.Self.ID); err != nil {
+	if n.who, err = openIdentity(o.DataDir, o.Self.ID, o.Cluster); err != nil {
 		return nil, errors.Join(err, o.Listener.Close())
 	}
 	defer func() {

@@ -45,12 +45,24 @@ func (r *replica) unready() string {
 		return "has not heard from its leader lately"
 	}
 	if !r.caughtUp.Load() {
-		if r.group.raft.AppliedIndex() < r.group.raft.CommitIndex() {
+		if !r.hasWhatLeaderHad(leader) {
 			return "is catching up"
 		}
 		r.caughtUp.Store(true)
 	}
 	return ""
+}
+
+// hasWhatLeaderHad reports whether this machine has reached the index that the leader's
+// had when it last reported. Raft's own commit index would not do: after a start it is
+// what the log on disk tells, until the leader has told more.
+func (r *replica) hasWhatLeaderHad(leader string) bool {
+	if leader == r.self {
+		return true // it is settled
+	}
+	report, ok := r.peers.latest(leader)
+	theirs := report.Groups[r.group.name]
+	return ok && theirs.Role == roleLeader && theirs.Replica != nil && r.machine.Index() >= theirs.Replica.Index
 }
 
 // keepGossip introduces this node to those it does not hear.

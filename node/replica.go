@@ -34,8 +34,8 @@ type replica struct {
 	// that was committed in earlier terms: only in it may the node answer for the
 	// shard. 0: none.
 	settled atomic.Uint64
-	// caughtUp is set once this replica had applied what was committed when it
-	// first heard of a leader.
+	// caughtUp is set once this replica had applied what the leader had when it
+	// first reported.
 	caughtUp atomic.Bool
 }
 

@@ -83,6 +83,7 @@ func (n *Node) seekCluster(ctx context.Context) {
 	for ctx.Err() == nil {
 		if _, known := n.cluster.State().Nodes[n.options.Self.ID]; known {
 			n.stand("")
+			n.logger.Info("in the cluster", "incarnation", n.cluster.State().Birth.Incarnation)
 			n.keepAddresses(ctx)
 			return
 		}

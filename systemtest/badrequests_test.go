@@ -80,6 +80,7 @@ func (b badRequest) text() string {
 }
 
 func TestBadRequests(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, settings{})
 	target := c.nodes[0]
 	for _, bad := range readBadRequests(t) {

@@ -14,6 +14,7 @@ import (
 const rounds = 300
 
 func TestReadYourWrites(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, settings{})
 	expiry := time.Now().Add(time.Hour).Unix()
 	for i := range rounds {
@@ -34,6 +35,7 @@ func TestReadYourWrites(t *testing.T) {
 }
 
 func TestLinearizable(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, settings{})
 	expiry := time.Now().Add(time.Hour).Unix()
 	for i := range rounds {

@@ -25,7 +25,9 @@
 //	HEADCOUNT_SYSTEMTEST_WRITES  writes in each load with a fault (50000)
 //	HEADCOUNT_RACE               1: build the command with the race detector
 //
-// Each test has its own cluster on its own loopback ports. Tests run one after
-// the other, since they measure time. What a node logged is printed (its last
-// lines) when its test fails; a node that logs a panic or a data race fails it.
+// Each test has its own cluster on its own loopback ports. Tests with a heavy load
+// run one after the other, since they measure time; those that mostly wait run in
+// parallel. What a node logged is printed (its last lines) when its test fails, and
+// kept whole with go test -artifacts; a node that logs a panic or a data race fails
+// its test.
 package systemtest

@@ -130,6 +130,7 @@ func waitGone(t *testing.T, others []*node, id string) {
 }
 
 func TestJoinAndLeaveRefused(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, settings{})
 	nobody := loopback(freePorts(t, 1))
 
@@ -142,7 +143,8 @@ func TestJoinAndLeaveRefused(t *testing.T) {
 	wantRefusal(t, c.nodes[2], "leave", map[string]string{"id": "n9"})
 	wantRefusal(t, c.nodes[2], "leave", map[string]string{"id": ""})
 
-	// Two of three are a majority; one of the two left by a leave would not be.
+	// Two of three are a majority; one of the two left by a leave would not be. The
+	// refusal must not wait until gossip has noticed the death.
 	c.kill(c.nodes[2])
 	wantRefusal(t, c.nodes[0], "leave", map[string]string{"id": "n2"})
 	mustWriteEventually(t, c.nodes[0], record{membership{"u1", "s"}, time.Now().Add(time.Hour).Unix()})
@@ -153,6 +155,11 @@ func TestJoinAndLeaveRefused(t *testing.T) {
 		}
 		if len(view.Nodes) != 3 {
 			t.Errorf("%s lists %d nodes after refusals only, want 3", n.id, len(view.Nodes))
+		}
+		for _, listed := range view.Nodes {
+			if listed.State == "leaving" {
+				t.Errorf("%s lists %s as %q after refusals only", n.id, listed.ID, listed.State)
+			}
 		}
 	}
 }
@@ -230,6 +237,7 @@ func mustWriteEventually(t *testing.T, n *node, r record) {
 // A node that lost its disk has forgotten its votes: under its old ID it could
 // help elect a leader that misses acknowledged writes. It must stay out.
 func TestWipedNodeStaysOut(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, settings{})
 	load := startLoad(t, bases(c.nodes[:2]), lightLoad(t))
 	load.reach(load.share(30))

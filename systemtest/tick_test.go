@@ -10,6 +10,7 @@ import (
 
 // The drain by ticks: counted until it expires, gone soon after, on every node.
 func TestTickEveryTwoSeconds(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, settings{bucketWidth: "1s", tickSchedule: "@every 2s"})
 	before := watermarks(t, c)
 	posted := time.Now()
@@ -34,6 +35,7 @@ func TestTickEveryTwoSeconds(t *testing.T) {
 
 // Without a tick near, a membership stops counting within a bucket width.
 func TestTickDaily(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, settings{bucketWidth: "1s", tickSchedule: "0 0 * * *"})
 	// A tick at midnight would make this the other test.
 	if now := time.Now().UTC(); now.Add(time.Minute).YearDay() != now.YearDay() {
