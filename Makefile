@@ -21,7 +21,7 @@ UNIT = $$($(GO) list ./... | grep -v '/systemtest$$')
 
 # The race detector makes a node several times slower: a few faults, fewer writes.
 RACE_FAULTS_full = TestLeaderKilled|TestNodePaused|TestWholeClusterKilled|TestJoin|TestSnapshotRestore|TestReady|TestReadYourWrites|TestLinearizable
-RACE_FAULTS_short = TestLeaderKilled|TestSnapshotRestore
+RACE_FAULTS_short = TestSnapshotRestore
 RACE_WRITES_full = 20000
 RACE_WRITES_short = 8000
 RACE_FLAGS_full =

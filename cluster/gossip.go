@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
+	"maps"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -23,6 +25,7 @@ type Hint struct {
 // choosing whom to ask first.
 type Gossip struct {
 	list *memberlist.Memberlist
+	hear *hearsay
 }
 
 // GossipConfig says where to gossip.
@@ -51,12 +54,14 @@ func StartGossip(c GossipConfig) (*Gossip, error) {
 	m.Label = c.Cluster
 	m.SecretKey = c.SecretKey
 	m.Delegate = says(meta)
+	hear := &hearsay{alive: make(map[string]Hint)}
+	m.Events = hear
 	m.Logger = log.New(debugWriter{c.Logger}, "", 0)
 	list, err := memberlist.Create(m)
 	if err != nil {
 		return nil, fmt.Errorf("starting gossip on %s: %w", c.Bind, err)
 	}
-	return &Gossip{list}, nil
+	return &Gossip{list, hear}, nil
 }
 
 // Join asks the nodes at these addresses, by ID, to gossip with this one, unless
@@ -73,14 +78,37 @@ func (g *Gossip) Join(addresses map[string]string) {
 
 // Alive returns the hints of the nodes that gossip believes to be alive, by ID.
 func (g *Gossip) Alive() map[string]Hint {
-	alive := make(map[string]Hint)
-	for _, n := range g.list.Members() {
-		var h Hint
-		if json.Unmarshal(n.Meta, &h) == nil && h.ID != "" {
-			alive[h.ID] = h
-		}
+	g.hear.mu.Lock()
+	defer g.hear.mu.Unlock()
+	return maps.Clone(g.hear.alive)
+}
+
+// hearsay keeps what memberlist tells of, as its own list of members goes on changing
+// under whoever reads it. It implements [memberlist.EventDelegate].
+type hearsay struct {
+	mu    sync.Mutex
+	alive map[string]Hint // by memberlist's name, which is the ID
+}
+
+// NotifyJoin implements [memberlist.EventDelegate].
+func (h *hearsay) NotifyJoin(n *memberlist.Node) { h.NotifyUpdate(n) }
+
+// NotifyUpdate implements [memberlist.EventDelegate].
+func (h *hearsay) NotifyUpdate(n *memberlist.Node) {
+	var hint Hint
+	if json.Unmarshal(n.Meta, &hint) != nil || hint.ID == "" {
+		return // not one of ours, or of a newer version: no hint
 	}
-	return alive
+	h.mu.Lock()
+	h.alive[n.Name] = hint
+	h.mu.Unlock()
+}
+
+// NotifyLeave implements [memberlist.EventDelegate].
+func (h *hearsay) NotifyLeave(n *memberlist.Node) {
+	h.mu.Lock()
+	delete(h.alive, n.Name)
+	h.mu.Unlock()
 }
 
 // Close says goodbye and stops.

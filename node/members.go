@@ -216,7 +216,8 @@ func (n *Node) leave(ctx context.Context, id string) error {
 	if leaver.State == cluster.Leaving {
 		return nil // asked before
 	}
-	voters := n.group.voters()
+	// A node that is still joining may vote in a shard already, so each one counts.
+	voters := state.Holders(0)
 	rest := slices.DeleteFunc(slices.Clone(voters), func(v string) bool { return v == id })
 	alive, restAlive := n.answering(ctx, state, voters, id)
 	if len(rest) == 0 {
