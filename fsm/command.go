@@ -18,7 +18,7 @@ const (
 	kindSettings = 4
 )
 
-// OriginBytesMax bounds the name of an origin: a node ID and the number of its sender.
+// OriginBytesMax bounds the name of an origin: whose it is, and the number of the sender.
 const OriginBytesMax = 72
 
 // batchBytesMax bounds the records of one batch, in bytes. It is far above what

@@ -1,10 +1,11 @@
 package fsm
 
-// originsMax bounds how many origins a machine remembers. An origin is a node,
-// so the bound is far above any cluster; the one unheard for longest goes first.
+// originsMax bounds how many origins a machine remembers. An origin is one of a
+// node's few senders, so the bound is far above any cluster; the one unheard for
+// longest goes first.
 const originsMax = 1024
 
-// origin is the last batch that one node's write path had applied here.
+// origin is the last batch that one sender of a node had applied here.
 //
 // (epoch, sequence) only grows. Remembering one batch is enough because an origin
 // sends the next only after the last is settled or given up.

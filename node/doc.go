@@ -14,7 +14,8 @@
 //
 // # At most once
 //
-// A lane sends one batch at a time, under (node, epoch, sequence). When the
+// Each of a lane's two senders has one batch on its way at a time, under (instance
+// and sender, epoch, sequence). When the
 // leader changes or a reply is lost it sends the same batch again, to whoever
 // leads now, and the state machine answers a repeat from memory. A batch that is
 // given up is fenced by the next one: its sequence is higher.

@@ -41,8 +41,8 @@ func (n *Node) Write(r fsm.Record) (fsm.Status, ShardIndex, error) {
 	return b.statuses[tickets[0].at], ShardIndex{shard, b.index}, nil
 }
 
-// WriteAll makes many changes, in their order as far as they concern the same
-// user, and waits for all of them. It sets outcomes[i] for each record and returns
+// WriteAll makes many changes and waits for all of them. They may be applied in any
+// order: for puts that is the same, as the later expiry wins. It sets outcomes[i] for each record and returns
 // the highest index of each shard. The error is the first failure, a *NotApplied
 // or an *Unknown: the outcomes say which records it concerns.
 func (n *Node) WriteAll(records []fsm.Record, outcomes []Outcome) ([]ShardIndex, error) {
