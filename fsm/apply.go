@@ -3,8 +3,9 @@ package fsm
 import (
 	"fmt"
 
-	"github.com/dchest/siphash"
 	"github.com/hashicorp/raft"
+
+	"headcount/fsm/internal/table"
 )
 
 // Status is what became of one record of a batch that was applied.
@@ -152,23 +153,29 @@ func (st *state) applyRecord(r Record) (s Status, isNews bool) {
 	}
 }
 
-// keyOf hashes a user ID with the cluster's key. SipHash-2-4-128: Aumasson and
-// Bernstein, "SipHash: a fast short-input PRF", 2012.
-func (st *state) keyOf(id []byte) userKey {
-	hi, lo := siphash.Hash128(st.hashKey[0], st.hashKey[1], id)
-	return userKey{hi, lo}
+func (st *state) keyOf(id []byte) table.Key { return table.KeyOf(st.hashKey[0], st.hashKey[1], id) }
+
+// find returns where a user is in a segment, if it is, and in which bucket: 0 if
+// none above the watermark.
+func (st *state) find(s *segment, k table.Key) (spot table.Spot, bucket uint32) {
+	spot = s.table.Find(st.tables, k)
+	if b := spot.Bucket(); b > st.watermark {
+		return spot, b
+	}
+	return spot, 0
 }
 
 // put holds the membership until expiry, or longer if it already is.
-func (st *state) put(title []byte, k userKey, expiry int64) (s Status, isNews bool) {
+func (st *state) put(title []byte, k table.Key, expiry int64) (s Status, isNews bool) {
 	bucket, ok := st.bucketOf(expiry)
 	if !ok {
 		return OutOfRange, false
 	}
 	seg := st.segments[string(title)]
+	var spot table.Spot
 	var stored uint32
 	if seg != nil {
-		stored = seg.table.get(k, st.watermark)
+		spot, stored = st.find(seg, k)
 	}
 	counted := stored > st.currentBucket()
 	switch {
@@ -178,20 +185,24 @@ func (st *state) put(title []byte, k userKey, expiry int64) (s Status, isNews bo
 	case expiry <= st.time:
 		return Expired, true
 	case counted:
-		st.move(seg, k, stored, bucket)
+		st.move(seg, spot, k, stored, bucket)
 		return Renewed, true
 	case stored != 0: // expired, but not drained yet
-		st.move(seg, k, stored, bucket)
+		st.move(seg, spot, k, stored, bucket)
 		return Created, true
 	}
-	if seg = st.segmentFor(title); seg == nil {
-		return SegmentsFull, false
+	if seg == nil {
+		if seg = st.segmentFor(title); seg == nil {
+			return SegmentsFull, false
+		}
 	}
-	st.hold(seg, k, bucket)
+	if !st.hold(seg, spot, k, bucket) {
+		panic("fsm: a table has no place for a key")
+	}
 	return Created, true
 }
 
-func (st *state) delete(title []byte, k userKey) Status {
+func (st *state) delete(title []byte, k table.Key) Status {
 	seg := st.segments[string(title)]
 	if seg == nil {
 		return Absent
@@ -199,19 +210,19 @@ func (st *state) delete(title []byte, k userKey) Status {
 	return st.endIn(seg, k)
 }
 
-func (st *state) endIn(seg *segment, k userKey) Status {
-	stored := seg.table.get(k, st.watermark)
+func (st *state) endIn(seg *segment, k table.Key) Status {
+	spot, stored := st.find(seg, k)
 	if stored == 0 {
 		return Absent
 	}
-	st.end(seg, k, stored)
+	st.end(seg, spot, k, stored)
 	if stored <= st.currentBucket() {
 		return Absent
 	}
 	return Deleted
 }
 
-func (st *state) erase(k userKey) Status {
+func (st *state) erase(k table.Key) Status {
 	for _, seg := range st.segments {
 		st.endIn(seg, k)
 	}

@@ -3,6 +3,8 @@ package fsm
 import (
 	"hash/crc64"
 	"slices"
+
+	"headcount/fsm/internal/table"
 )
 
 // The digest is a sum, modulo 2⁶⁴, of one mixed word per fact, so that it can be
@@ -33,8 +35,8 @@ func mixAll(words ...uint64) uint64 {
 func bytesDigest(b []byte) uint64     { return mix(crc64.Checksum(b, digestTable)) }
 func titleDigest(title string) uint64 { return bytesDigest([]byte(title)) }
 
-func membershipDigest(seed uint64, k userKey, bucket uint32) uint64 {
-	return mix(mix(seed^k.hi) ^ k.lo ^ uint64(bucket)<<32)
+func membershipDigest(seed uint64, k table.Key, bucket uint32) uint64 {
+	return mix(mix(seed^uint64(k.Hi)^uint64(bucket)<<32) ^ k.Lo)
 }
 
 func (o *origin) digest(name string) uint64 {

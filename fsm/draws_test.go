@@ -103,7 +103,9 @@ func (tr *trial) drawExpiry(who membership) int64 {
 	width := tr.config.BucketSeconds
 	switch tr.draw.below(16) {
 	case 0:
-		return pick(tr.draw, []int64{0, 1, math.MaxUint32 * width, math.MaxUint32*width + 1, 1 << 62})
+		return pick(tr.draw, []int64{
+			0, 1, tr.model.drained + reach*width, tr.model.drained + reach*width + 1, math.MaxUint32*width + 1, 1 << 62,
+		})
 	case 1, 2, 3: // in the bucket it ends in already
 		if end, held := tr.model.ends[who]; held {
 			return end - int64(tr.draw.below(int(width)))

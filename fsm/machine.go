@@ -6,6 +6,9 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+
+	"headcount/fsm/internal/table"
+	"headcount/fsm/internal/tally"
 )
 
 // Config is what a machine is born with. It is the same on every replica of the
@@ -15,7 +18,7 @@ type Config struct {
 	Incarnation   [16]byte // of the cluster
 	HashKey       [16]byte // keys the hash of user IDs
 	BucketSeconds int64    // width of a bucket, >= 1
-	Born          int64    // Unix seconds, >= 0; ticks scheduled at or before it are not owed
+	Born          int64    // Unix seconds, >= 0; time begins here: nothing earlier is counted, no earlier tick is owed
 }
 
 // Machine is the state machine of one shard. Make one with [New].
@@ -45,9 +48,9 @@ type state struct {
 	settings  Settings
 
 	segments  map[string]*segment
-	buckets   buckets
 	members   int64  // stored memberships
 	memberSum uint64 // Σ of their digests
+	sums      bucketSums
 
 	origins   map[string]*origin
 	originSum uint64
@@ -58,9 +61,12 @@ type state struct {
 	historySum uint64
 
 	// Not replicated.
-	horizon uint32 // live counts leave out the buckets up to it; >= watermark
-	freeze  freeze
-	reclaim []reclaim // at most one per segment, oldest first
+	horizon     uint32     // live counts leave out the buckets up to it; >= watermark
+	numbered    []*segment // by the owner number of their tables
+	freeNumbers []uint32
+	tables      *table.Memory
+	tallies     *tally.Memory
+	reclaims    reclaims
 }
 
 // New returns an empty machine, as every replica begins.
@@ -71,26 +77,33 @@ func New(c Config) *Machine {
 }
 
 func newState(c Config) *state {
-	return &state{
+	st := &state{
 		bucketSeconds: c.BucketSeconds,
 		hashKey: [2]uint64{
 			binary.LittleEndian.Uint64(c.HashKey[:8]),
 			binary.LittleEndian.Uint64(c.HashKey[8:]),
 		},
+		time:     c.Born,
 		lastTick: c.Born,
 		segments: make(map[string]*segment),
-		buckets:  make(buckets),
 		origins:  make(map[string]*origin),
+		tables:   table.NewMemory(),
+		tallies:  tally.NewMemory(),
 	}
+	st.watermark = st.currentBucket()
+	st.horizon = st.watermark
+	return st
 }
 
-// bucketOf returns the bucket in which an expiry falls.
+// bucketOf returns the bucket in which an expiry falls. It is ok if a table can hold
+// it: at most 2²⁶ buckets above the watermark, which is 127 years of minutes and 776
+// days of seconds.
 func (st *state) bucketOf(expiry int64) (bucket uint32, ok bool) {
 	b := expiry / st.bucketSeconds
 	if expiry%st.bucketSeconds != 0 {
 		b++
 	}
-	return uint32(b), expiry >= 0 && b <= math.MaxUint32
+	return uint32(b), expiry >= 0 && b <= min(int64(st.watermark)+table.Reach, math.MaxUint32)
 }
 
 // endedBucket returns the last bucket that has ended at an instant.

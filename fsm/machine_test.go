@@ -3,7 +3,6 @@ package fsm_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -102,19 +101,10 @@ func TestUnknownEntryPanics(t *testing.T) {
 	}
 }
 
-// heapBytes is what is live after a collection.
-func heapBytes() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
 // Memory follows the memberships that exist: what was drained is freed while the
 // next few hundred entries pass, in as many segments as it may be.
 func TestDrainedMembershipsAreFreed(t *testing.T) {
 	const segments, users = 200, 1000
-	empty := heapBytes()
 	s := newShard(t)
 	s.propose(settings{Revision: 2, SegmentsMax: segments})
 	var titles []string
@@ -132,7 +122,7 @@ func TestDrainedMembershipsAreFreed(t *testing.T) {
 		}
 		s.write(noon, records...)
 	}
-	full := heapBytes() - empty
+	full := s.UsedBytes()
 	s.tick(noon+minute, noon+minute)
 	for range 300 {
 		s.propose(ack(0))
@@ -140,10 +130,10 @@ func TestDrainedMembershipsAreFreed(t *testing.T) {
 	if got := s.Stats().Memberships; got != segments {
 		t.Fatalf("%d memberships are stored, want %d", got, segments)
 	}
-	if left := heapBytes() - empty; left > full/3 {
-		t.Errorf("%d KiB are left of %d KiB after the tick", left>>10, full>>10)
+	// A page and a piece are left of each segment, and of its counts a group.
+	if left := s.UsedBytes(); left > segments*(256+64+64) {
+		t.Errorf("%d bytes are left of %d after the tick", left, full)
 	}
-	runtime.KeepAlive(s)
 }
 
 func TestLongestNames(t *testing.T) {

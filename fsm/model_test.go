@@ -58,6 +58,8 @@ func newModel(c fsm.Config) *model {
 	return &model{width: c.BucketSeconds, facts: facts{
 		ends:     map[membership]int64{},
 		origins:  map[string]lastBatch{},
+		time:     c.Born,
+		drained:  roundDown(c.Born, c.BucketSeconds),
 		lastTick: c.Born,
 	}}
 }
@@ -146,12 +148,15 @@ func (m *model) applyRecord(r fsm.Record) (status fsm.Status, isNews bool) {
 	}
 }
 
+// reach is how many buckets above the drained ones a membership may end.
+const reach = 1<<26 - 1
+
 func (m *model) put(who membership, expiry int64) (status fsm.Status, isNews bool) {
 	end := roundUp(expiry, m.width)
 	old, held := m.ends[who]
 	counted := held && old > m.time
 	switch {
-	case end/m.width > math.MaxUint32:
+	case end/m.width > min(m.drained/m.width+reach, math.MaxUint32):
 		return fsm.OutOfRange, false
 	case counted && end < old:
 		return fsm.Unchanged, false // PostgreSQL has a later one

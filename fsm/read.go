@@ -47,12 +47,28 @@ func (m *Machine) User(now int64, id []byte) []Membership {
 	k := st.keyOf(id)
 	var held []Membership
 	for title, s := range st.segments {
-		if b := s.table.get(k, st.horizon); b != 0 {
+		spot := s.table.Find(st.tables, k)
+		if b := spot.Bucket(); b > st.horizon {
 			held = append(held, Membership{title, int64(b) * st.bucketSeconds})
 		}
 	}
 	slices.SortFunc(held, func(a, b Membership) int { return strings.Compare(a.Segment, b.Segment) })
 	return held
+}
+
+// MappedBytes returns the memory, in bytes, that the memberships and their counts have
+// touched outside Go's heap. It does not shrink: what is freed waits for later ones.
+func (m *Machine) MappedBytes() int64 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.mu.state.tables.Bytes() + m.mu.state.tallies.Bytes()
+}
+
+// UsedBytes returns how much of it is not free, in bytes.
+func (m *Machine) UsedBytes() int64 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.mu.state.tables.Used() + m.mu.state.tallies.Used()
 }
 
 // advance moves the horizon to now. It takes the write lock only when a bucket

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"headcount/fsm/internal/table"
 )
 
 // Restore replaces the state by that of a snapshot. It builds the new state aside
@@ -25,19 +27,31 @@ func (m *Machine) Restore(r io.ReadCloser) error {
 	return nil
 }
 
+// reservedPiecesMax bounds the memory that a snapshot's word on its segments' sizes is
+// trusted with: 8 MiB of pieces, for some 20 million members. Beyond it, tables grow
+// as members come.
+const reservedPiecesMax = 1 << 17
+
+// restoredSegment is a segment and how many members the snapshot says it has.
+type restoredSegment struct {
+	*segment
+	members int64
+}
+
 // restorer reads the frames of one snapshot into a state.
 type restorer struct {
-	config  Config
-	state   *state
-	segment *segment
-	seen    [5]uint64 // segments, members, origins, outbox entries, history points
-	begun   bool
-	ended   bool
+	config   Config
+	state    *state
+	byNumber map[uint64]restoredSegment
+	reserve  int       // pieces that may still be made before their members have come
+	seen     [5]uint64 // segments, members, origins, outbox entries, history points
+	begun    bool
+	ended    bool
 }
 
 func readSnapshot(r io.Reader, c Config) (*state, error) {
 	frames := newFrameReader(r)
-	x := restorer{config: c, state: newState(c)}
+	x := restorer{config: c, state: newState(c), byNumber: make(map[uint64]restoredSegment), reserve: reservedPiecesMax}
 	for !x.ended {
 		kind, payload, err := frames.frame()
 		if err != nil {
@@ -59,9 +73,9 @@ func (x *restorer) frame(kind byte, payload []byte) error {
 	case frameHeader:
 		return x.header(&d)
 	case frameSegment:
-		return x.addSegment(payload)
+		return x.addSegment(&d)
 	case frameMembers:
-		return x.addMembers(payload)
+		return x.addMembers(&d)
 	case frameOrigin:
 		return x.addOrigin(&d)
 	case frameOutbox:
@@ -98,29 +112,58 @@ func (x *restorer) header(d *decoder) error {
 	return d.end()
 }
 
-func (x *restorer) addSegment(title []byte) error {
+func (x *restorer) addSegment(d *decoder) error {
+	number, members := d.uvarint(), d.seconds()
+	if d.err != nil {
+		return d.err
+	}
+	title := d.data
 	if len(title) == 0 || len(title) > NameBytesMax {
 		return errors.New("title out of bounds")
 	}
-	if x.state.segments[string(title)] != nil {
+	if _, ok := x.byNumber[number]; ok || x.state.segments[string(title)] != nil {
 		return errors.New("segment twice")
 	}
-	x.segment = x.state.addSegment(string(title))
+	seg := x.state.addSegment(string(title))
+	x.reserve -= seg.table.Reserve(x.state.tables, members, x.reserve)
+	x.byNumber[number] = restoredSegment{seg, members}
 	x.seen[0]++
 	return nil
 }
 
-func (x *restorer) addMembers(payload []byte) error {
-	if x.segment == nil || len(payload)%memberBytes != 0 {
-		return errors.New("members out of place")
-	}
-	for ; len(payload) > 0; payload = payload[memberBytes:] {
-		k := userKey{binary.LittleEndian.Uint64(payload), binary.LittleEndian.Uint64(payload[8:])}
-		bucket := binary.LittleEndian.Uint32(payload[16:])
-		if bucket <= x.state.watermark || x.segment.table.get(k, 0) != 0 {
-			return errors.New("member drained or twice")
+func (x *restorer) addMembers(d *decoder) error {
+	for len(d.data) > 0 {
+		head := d.bytes(6, 6)
+		if d.err != nil {
+			return d.err
 		}
-		x.state.hold(x.segment, k, bucket)
+		seg := x.byNumber[uint64(binary.LittleEndian.Uint32(head))].segment
+		run := d.bytes(memberBytes*int(binary.LittleEndian.Uint16(head[4:])), frameBytesMax)
+		if d.err != nil {
+			return d.err
+		}
+		if seg == nil {
+			return errors.New("members of no segment")
+		}
+		if err := x.addRun(seg, run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *restorer) addRun(seg *segment, run []byte) error {
+	st := x.state
+	for ; len(run) > 0; run = run[memberBytes:] {
+		k, ok := table.MakeKey(binary.LittleEndian.Uint64(run), binary.LittleEndian.Uint16(run[8:]))
+		bucket := binary.LittleEndian.Uint32(run[10:])
+		spot := seg.table.Find(st.tables, k)
+		if !ok || bucket <= st.watermark || uint64(bucket) > uint64(st.watermark)+table.Reach || spot.Bucket() != 0 {
+			return errors.New("member out of bounds, drained or twice")
+		}
+		if !st.hold(seg, spot, k, bucket) {
+			return errors.New("members are not spread as hashes are")
+		}
 		x.seen[1]++
 	}
 	return nil
@@ -183,6 +226,12 @@ func (x *restorer) end(d *decoder) error {
 	for i, what := range [...]string{"segments", "members", "origins", "outbox entries", "history points"} {
 		if n := d.uvarint(); n != x.seen[i] {
 			return fmt.Errorf("%d %s, not %d", x.seen[i], what, n)
+		}
+	}
+	for _, seg := range x.byNumber {
+		seg.table.Settled()
+		if seg.stored != seg.members || seg.stored == 0 {
+			return fmt.Errorf("segment %q has %d members, not %d", seg.title, seg.stored, seg.members)
 		}
 	}
 	digest := d.uint64()

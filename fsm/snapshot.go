@@ -1,22 +1,25 @@
 package fsm
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/hashicorp/raft"
+
+	"headcount/fsm/internal/table"
 )
 
 // snapshotVersion is raised when the frames change meaning.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 // The kinds of frame, in the order in which they come.
 const (
 	frameHeader  = 'H'
-	frameSegment = 'S' // a title; the members that follow are its
-	frameMembers = 'M'
+	frameSegment = 'S' // its number in this snapshot, how many members it has, its title
+	frameMembers = 'M' // runs of members: number of the segment, how many, the members
 	frameOrigin  = 'O'
 	frameOutbox  = 'P'
 	frameHistory = 'T'
@@ -24,46 +27,47 @@ const (
 )
 
 const (
-	memberBytes     = 16 + 4
-	membersPerFrame = 4096
+	memberBytes     = 8 + 2 + 4 // low and high bits of the key, bucket
+	membersPerFrame = 4096      // at least, but for the last: what is read under the lock at once
 )
 
-// snapshot is the state at one index, held still: pieces are frozen, the rest is
-// copied or immutable.
+// snapshot is the state at one index, held still: the tables by a view, the rest by
+// copies of what is not immutable.
 type snapshot struct {
 	machine  *Machine
-	state    *state // whose pieces are frozen, under the machine's lock; nil once released
+	state    *state // whose tables are viewed, under the machine's lock; nil once released
+	view     *table.View
 	header   []byte
-	segments []frozenSegment
+	segments []heldSegment // largest first
 	origins  map[string]origin
 	outbox   []outboxEntry
 	history  []HistoryPoint
 	members  int64
 	digest   uint64
-	// watermark is the one of the snapshot's index: slots at or below it are
+	// watermark is the one of the snapshot's index: members at or below it are
 	// left out.
 	watermark uint32
 }
 
-type frozenSegment struct {
+type heldSegment struct {
+	number uint32
+	stored int64
 	title  string
-	pieces [tablePieces]*piece
 }
 
-// Snapshot holds the state still. It copies pointers, not memberships: a piece is
-// copied when Apply first writes to it while the snapshot is being persisted.
+// Snapshot holds the state still. It copies no memberships: a piece of a table is
+// copied when Apply first writes to it before it is persisted.
 // It implements [raft.FSM].
 func (m *Machine) Snapshot() (raft.FSMSnapshot, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	st := m.mu.state
-	st.freeze.epoch++
-	st.freeze.held++
 	s := &snapshot{
 		machine:   m,
 		state:     st,
+		view:      st.tables.Open(nil, 0),
 		header:    m.header(),
-		segments:  make([]frozenSegment, 0, len(st.segments)),
+		segments:  make([]heldSegment, 0, len(st.segments)),
 		origins:   make(map[string]origin, len(st.origins)),
 		outbox:    slices.Clone(st.outbox.entries),
 		history:   slices.Clone(st.history),
@@ -72,7 +76,7 @@ func (m *Machine) Snapshot() (raft.FSMSnapshot, error) {
 		watermark: st.watermark,
 	}
 	for title, seg := range st.segments {
-		s.segments = append(s.segments, frozenSegment{title, seg.table.pieces})
+		s.segments = append(s.segments, heldSegment{seg.table.Owner, seg.stored, title})
 	}
 	for name, o := range st.origins {
 		c := *o
@@ -124,12 +128,17 @@ func (s *snapshot) write(f *frameWriter) error {
 	if err := f.frame(frameHeader, s.header); err != nil {
 		return err
 	}
-	buf := make([]byte, 0, membersPerFrame*memberBytes)
-	for i := range s.segments {
-		if err := s.writeSegment(f, &s.segments[i], buf); err != nil {
+	// The largest come first, for what Restore prepares.
+	slices.SortFunc(s.segments, func(a, b heldSegment) int {
+		return cmp.Or(cmp.Compare(b.stored, a.stored), cmp.Compare(a.title, b.title))
+	})
+	for _, seg := range s.segments {
+		if err := f.frame(frameSegment, seg.append(nil)); err != nil {
 			return err
 		}
-		s.segments[i].pieces = [tablePieces]*piece{} // let go of what is written
+	}
+	if err := s.writeMembers(f); err != nil {
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.origins)) {
 		if err := f.frame(frameOrigin, appendOrigin(nil, name, s.origins[name])); err != nil {
@@ -153,45 +162,65 @@ func (s *snapshot) write(f *frameWriter) error {
 	return f.frame(frameEnd, binary.LittleEndian.AppendUint64(end, s.digest))
 }
 
-// writeSegment writes a segment and its members, by way of the empty buf.
-func (s *snapshot) writeSegment(f *frameWriter, seg *frozenSegment, buf []byte) error {
-	if err := f.frame(frameSegment, []byte(seg.title)); err != nil {
-		return err
+// writeMembers writes the memberships, a frame at a time: it holds the machine's lock,
+// shared, while it reads those of a frame.
+func (s *snapshot) writeMembers(f *frameWriter) error {
+	var buf []byte
+	run := func(owner uint32, members []table.Membership) {
+		buf = appendRun(buf, owner, members, s.watermark)
 	}
-	for _, p := range seg.pieces {
-		if p == nil {
+	for more := true; more; {
+		buf = buf[:0]
+		s.machine.mu.RLock()
+		more = s.view.Read(membersPerFrame, run)
+		s.machine.mu.RUnlock()
+		if len(buf) == 0 {
 			continue
 		}
-		for k, bucket := range p.slots {
-			if bucket <= s.watermark {
-				continue
-			}
-			buf = binary.LittleEndian.AppendUint64(buf, k.hi)
-			buf = binary.LittleEndian.AppendUint64(buf, k.lo)
-			buf = binary.LittleEndian.AppendUint32(buf, bucket)
-			if len(buf) == cap(buf) {
-				if err := f.frame(frameMembers, buf); err != nil {
-					return err
-				}
-				buf = buf[:0]
-			}
+		if err := f.frame(frameMembers, buf); err != nil {
+			return err
 		}
 	}
-	if len(buf) == 0 {
-		return nil
-	}
-	return f.frame(frameMembers, buf)
+	return nil
 }
 
-// Release lets Apply write to pieces again without copying them, once no other
-// snapshot of the same state is held. It implements [raft.FSMSnapshot].
+// appendRun appends the members above the watermark, if there are any.
+func appendRun(b []byte, number uint32, members []table.Membership, watermark uint32) []byte {
+	begin := len(b)
+	b = binary.LittleEndian.AppendUint32(b, number)
+	b = append(b, 0, 0) // how many, see below
+	count := uint16(0)
+	for _, x := range members {
+		if x.Bucket <= watermark {
+			continue
+		}
+		b = binary.LittleEndian.AppendUint64(b, x.Key.Lo)
+		b = binary.LittleEndian.AppendUint16(b, x.Key.Hi)
+		b = binary.LittleEndian.AppendUint32(b, x.Bucket)
+		count++
+	}
+	if count == 0 {
+		return b[:begin]
+	}
+	binary.LittleEndian.PutUint16(b[begin+4:], count)
+	return b
+}
+
+// Release lets Apply write without copying, once no other view of the same tables is
+// open. It implements [raft.FSMSnapshot].
 func (s *snapshot) Release() {
 	s.machine.mu.Lock()
 	defer s.machine.mu.Unlock()
 	if s.state != nil {
-		s.state.freeze.held--
-		s.state = nil
+		s.view.Close()
+		s.state, s.view = nil, nil
 	}
+}
+
+func (s heldSegment) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(s.number))
+	b = binary.AppendUvarint(b, uint64(s.stored))
+	return append(b, s.title...)
 }
 
 func appendOrigin(b []byte, name string, o origin) []byte {

@@ -63,7 +63,7 @@ func TestTickOwedBeforeBirthIsIgnored(t *testing.T) {
 		t.Errorf("the last tick of a newborn is %d, want %d", got, shardConfig.Born)
 	}
 	s.tick(noon, shardConfig.Born)
-	if len(s.History()) != 0 || s.Stats().Watermark != 0 {
+	if len(s.History()) != 0 || s.Stats().Watermark != shardConfig.Born {
 		t.Errorf("a tick at birth left %v, watermark %d", s.History(), s.Stats().Watermark)
 	}
 	s.tick(noon, shardConfig.Born+1)

@@ -1,0 +1,24 @@
+package slab
+
+import (
+	"fmt"
+	"syscall"
+)
+
+func acquire(size int, huge bool) []byte {
+	b, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		panic(fmt.Sprintf("slab: out of memory: mapping %d bytes: %v", size, err))
+	}
+	if huge {
+		// Advice only: a kernel without huge pages works as well, slower.
+		_ = syscall.Madvise(b, syscall.MADV_HUGEPAGE)
+	}
+	return b
+}
+
+func release(b []byte) {
+	if err := syscall.Munmap(b); err != nil {
+		panic(fmt.Sprintf("slab: unmapping %d bytes: %v", len(b), err))
+	}
+}

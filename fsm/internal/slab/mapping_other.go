@@ -1,0 +1,8 @@
+//go:build !linux
+
+package slab
+
+// Elsewhere the memory lies on Go's heap: correct, and larger between collections.
+func acquire(size int, _ bool) []byte { return make([]byte, size) }
+
+func release([]byte) {}

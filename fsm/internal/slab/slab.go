@@ -1,0 +1,97 @@
+package slab
+
+import (
+	"math/bits"
+	"unsafe"
+)
+
+// Slab hands out objects of type T. Make one with [New].
+type Slab[T any] struct {
+	chunks  [][]T
+	memory  []*mapping // of the chunks, which it keeps alive
+	shift   uint       // a chunk holds 1<<shift objects
+	plain   int        // chunks that come before those on huge pages
+	next    uint32     // the lowest number never handed out
+	freed   uint32     // the object freed last, whose first word is the one freed before it
+	holding int        // objects handed out and not freed
+}
+
+// New returns an empty slab that maps chunkObjects objects at a time, a power of
+// two. The chunks after the first plain ones ask for huge pages: random access to
+// much memory is faster with them, and a little memory is better off without.
+func New[T any](chunkObjects, plain int) Slab[T] {
+	var object T
+	if unsafe.Sizeof(object) < unsafe.Sizeof(uint32(0)) || chunkObjects&(chunkObjects-1) != 0 {
+		panic("slab: objects of less than four bytes, or chunks not a power of two")
+	}
+	return Slab[T]{shift: uint(bits.TrailingZeros(uint(chunkObjects))), plain: plain, next: 1}
+}
+
+// At returns the object with this number, which must have been handed out.
+func (s *Slab[T]) At(number uint32) *T {
+	return &s.chunks[number>>s.shift][number&(1<<s.shift-1)]
+}
+
+// Alloc hands out an object, zeroed.
+func (s *Slab[T]) Alloc() (number uint32, object *T) {
+	s.holding++
+	if number = s.freed; number != 0 {
+		object = s.At(number)
+		s.freed = *nextFreed(object)
+		var zero T
+		*object = zero
+		return number, object
+	}
+	if int(s.next>>s.shift) == len(s.chunks) {
+		s.grow()
+	}
+	number = s.next
+	s.next++
+	if s.next == 0 {
+		panic("slab: more than 2³² objects")
+	}
+	return number, s.At(number)
+}
+
+// Free takes an object back. Its number must not be used until it is handed out again.
+func (s *Slab[T]) Free(number uint32) {
+	s.holding--
+	*nextFreed(s.At(number)) = s.freed
+	s.freed = number
+}
+
+// nextFreed is where a freed object keeps the number of the one freed before it.
+func nextFreed[T any](object *T) *uint32 { return (*uint32)(unsafe.Pointer(object)) }
+
+func (s *Slab[T]) grow() {
+	var object T
+	size := int(unsafe.Sizeof(object)) << s.shift
+	m := mapBytes(size, len(s.chunks) >= s.plain)
+	s.memory = append(s.memory, m)
+	s.chunks = append(s.chunks, unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(m.bytes))), 1<<s.shift))
+}
+
+// End returns a number above every one handed out so far.
+func (s *Slab[T]) End() uint32 { return s.next }
+
+// Used returns how much memory the objects take that are handed out, in bytes.
+func (s *Slab[T]) Used() int64 {
+	var object T
+	return int64(s.holding) * int64(unsafe.Sizeof(object))
+}
+
+// Bytes returns how much memory the slab has touched, in bytes, whole pages of the
+// kind that it lies on. What was freed stays with the slab, for later objects.
+func (s *Slab[T]) Bytes() int64 {
+	var object T
+	size := int64(unsafe.Sizeof(object))
+	touched := int64(s.next) * size
+	if s.next == 1 {
+		touched = 0
+	}
+	page := int64(pageBytes)
+	if len(s.chunks) > s.plain {
+		page = hugePageBytes
+	}
+	return min((touched+page-1)/page*page, int64(len(s.chunks))*(size<<s.shift))
+}

@@ -1,0 +1,39 @@
+// Package table holds who is in each segment of a shard, and until which bucket, in
+// about 14 bytes a membership and without a pointer.
+//
+// # Structure
+//
+//	Table (one per segment)      Memory (one per shard, all tables)
+//
+//	directory                    pieces                     pages of 4 lines
+//	┌────┐  first depth bits     ┌──────────────────────┐   ┌──────────────────┐
+//	│ 00 ├──────────────────────>│ depth 1, 7 pages ────┼──>│ 5 memberships    │ 64 bytes
+//	│ 01 ├──────────────────────>│                      │   │ 5 memberships    │
+//	│ 10 ├──────────┐            └──────────────────────┘   │ 5 memberships    │
+//	│ 11 ├───────┐  │            ┌──────────────────────┐   │ 5 memberships    │
+//	└────┘       │  └───────────>│ depth 2, 6 pages ────┼─> └──────────────────┘
+//	             └──────> …      └──────────────────────┘
+//
+// A table is an extendible hash table (Fagin, Nievergelt, Pippenger, Strong, 1979):
+// a directory, by the first bits of the key, of small pieces. A piece is a hash table
+// of its own of 1 to 12 pages. It grows by a page at a time and, from 12 pages on,
+// splits in two: so about nine tenths of the slots are in use at every size, and no
+// insertion ever moves more than one piece's memberships (at most 240). All pages
+// have the same size, so that memory does not fragment.
+//
+// # Drained memberships
+//
+// A membership at or below the watermark reads as absent and its slot is overwritten
+// by whatever needs it. [Table.Sweep] visits a piece at a time, and gives back what
+// is not needed any more.
+//
+// # Reading at one moment
+//
+// A [View] holds still, for a reader, what is in the tables now, while they go on
+// being written. See there.
+//
+// # Concurrency
+//
+// The caller has a lock. Under it shared: everything that only reads, and what a View
+// says. Under it exclusive: the rest.
+package table

@@ -1,0 +1,47 @@
+package table
+
+import "headcount/fsm/internal/slab"
+
+const (
+	chunkPages  = 4 << 20 / (pageLines * 64)
+	plainChunks = 4 // below 16 MiB, whole huge pages would cost more than they gain
+	chunkPieces = 4 << 10
+)
+
+// Memory is what the tables of one shard lie in. Make one with [NewMemory].
+type Memory struct {
+	pages  slab.Slab[page]
+	pieces slab.Slab[piece]
+
+	epoch   uint32 // of the last view opened
+	viewed  uint32 // epoch of the last view that is still open, 0: none
+	views   []*View
+	members []Membership // of the piece that is being rebuilt; kept to be used again
+}
+
+// NewMemory returns memory without tables.
+func NewMemory() *Memory {
+	return &Memory{
+		pages:  slab.New[page](chunkPages, plainChunks),
+		pieces: slab.New[piece](chunkPieces, plainChunks),
+	}
+}
+
+// Bytes returns how much memory the tables have touched, in bytes, without their
+// directories.
+func (m *Memory) Bytes() int64 { return m.pages.Bytes() + m.pieces.Bytes() }
+
+// Used returns how much of it is not free, in bytes.
+func (m *Memory) Used() int64 { return m.pages.Used() + m.pieces.Used() }
+
+func (m *Memory) newPiece(owner uint32, depth uint8) (number uint32, p *piece) {
+	number, p = m.pieces.Alloc()
+	p.owner, p.depth, p.epoch = owner, depth, m.epoch
+	return number, p
+}
+
+func (m *Memory) freePiece(number uint32, p *piece) {
+	m.writable(number, p)
+	m.resize(p, 0)
+	m.pieces.Free(number)
+}

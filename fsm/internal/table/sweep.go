@@ -1,0 +1,80 @@
+package table
+
+// mergedMax is the most memberships that two pieces have together when they are made
+// one: half of what a piece holds, so that it does not split again soon.
+const mergedMax = pagesMax * pageSlots / 2
+
+// Sweep frees the drained slots of one piece, and the pages that it can do without.
+// It begins with from = 0, and goes on from what it returns, until that is 0. It
+// says how many slots it visited.
+func (t *Table) Sweep(m *Memory, from uint64, watermark uint32) (next uint64, visited int) {
+	if len(t.directory) == 0 {
+		return 0, 1
+	}
+	number := t.directory[t.position(from)]
+	p := m.pieces.At(number)
+	visited = pageSlots * max(1, int(p.pages))
+	// The end of the piece's part of the hash space, before it is merged: 0 past the last.
+	next = (from>>(64-p.depth) + 1) << (64 - p.depth)
+	m.members = m.collect(m.members[:0], p, watermark)
+	merged := false
+	for t.merge(m, from, number, p, watermark) {
+		merged = true
+	}
+	if merged {
+		return next, visited
+	}
+	if pages := pagesFor(len(m.members)); len(m.members) < int(p.used) || pages+1 < int(p.pages) {
+		m.writable(number, p)
+		m.mustRefill(p, m.members, min(pages, int(p.pages)), watermark)
+	}
+	return next, visited
+}
+
+// merge makes one of p, whose memberships are in m.members, and its sibling, if they
+// are few. It says whether it did.
+func (t *Table) merge(m *Memory, low uint64, number uint32, p *piece, watermark uint32) bool {
+	if p.depth == 0 {
+		return false
+	}
+	siblingLow := low ^ 1<<(64-p.depth)
+	other := t.directory[t.position(siblingLow)]
+	q := m.pieces.At(other)
+	if q.depth != p.depth || len(m.members)+int(q.used) > mergedMax {
+		return false
+	}
+	m.writable(number, p)
+	m.members = m.collect(m.members, q, watermark)
+	m.freePiece(other, q)
+	if p.depth == t.depth {
+		t.deepest -= 2
+	}
+	p.depth--
+	if p.depth == t.depth {
+		t.deepest++
+	}
+	m.mustRefill(p, m.members, pagesFor(len(m.members)), watermark)
+	first, count := t.span(low, p.depth)
+	for i := range count {
+		t.directory[first+i] = number
+	}
+	t.halve(m)
+	return true
+}
+
+// Drop frees one piece of a table that nobody will use again. It begins with from = 0,
+// and goes on from what it returns, until that is 0.
+func (t *Table) Drop(m *Memory, from uint64) (next uint64, visited int) {
+	if len(t.directory) == 0 {
+		return 0, 1
+	}
+	number := t.directory[t.position(from)]
+	p := m.pieces.At(number)
+	next = (from>>(64-p.depth) + 1) << (64 - p.depth)
+	visited = pageSlots * max(1, int(p.pages))
+	m.freePiece(number, p)
+	if next == 0 {
+		t.directory = nil
+	}
+	return next, visited
+}

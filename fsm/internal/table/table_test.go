@@ -1,0 +1,254 @@
+package table
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"testing"
+)
+
+// randomKey returns a key that is as random as a hash.
+func randomKey(r *rand.Rand) Key { return Key{r.Uint64(), uint16(r.Uint64() & (1<<keyHiBits - 1))} }
+
+// world is two tables in one memory beside plain maps of what they hold.
+type world struct {
+	t         *testing.T
+	r         *rand.Rand
+	memory    *Memory
+	watermark uint32
+	tables    [2]*Table
+	held      [2]map[Key]uint32 // drained ones included, until they are swept or replaced
+	keys      []Key
+	views     []*heldView
+}
+
+// heldView is an open view and what it must show.
+type heldView struct {
+	*View
+	want [2]map[Key]uint32
+	got  [2]map[Key]uint32
+}
+
+func newWorld(t *testing.T, seed uint64, keys int) *world {
+	w := &world{t: t, r: rand.New(rand.NewPCG(seed, 0)), memory: NewMemory(), watermark: 1000}
+	for i := range w.tables {
+		w.tables[i] = &Table{Owner: uint32(i + 1)}
+		w.held[i] = map[Key]uint32{}
+	}
+	for range keys {
+		w.keys = append(w.keys, randomKey(w.r))
+	}
+	return w
+}
+
+func (w *world) live(i int) map[Key]uint32 {
+	live := maps.Clone(w.held[i])
+	maps.DeleteFunc(live, func(_ Key, b uint32) bool { return b <= w.watermark })
+	return live
+}
+
+func (w *world) bucket() uint32 {
+	if w.r.IntN(200) == 0 {
+		return w.watermark + Reach - uint32(w.r.IntN(3))
+	}
+	return w.watermark + 1 + uint32(w.r.IntN(100))
+}
+
+func (w *world) write(i int) {
+	t, k := w.tables[i], w.keys[w.r.IntN(len(w.keys))]
+	s := t.Find(w.memory, k)
+	held := w.held[i][k]
+	if b := s.Bucket(); b > w.watermark && b != held || b <= w.watermark && held > w.watermark {
+		w.t.Fatalf("table %d has bucket %d for a key, want %d (watermark %d)", i, b, held, w.watermark)
+	}
+	b := w.bucket()
+	switch {
+	case s.Bucket() == 0:
+		if !t.Insert(w.memory, k, b, w.watermark) {
+			w.t.Fatal("no place for a key")
+		}
+		w.held[i][k] = b
+	case w.r.IntN(3) == 0:
+		t.Remove(w.memory, s)
+		delete(w.held[i], k)
+	default:
+		t.Move(w.memory, s, b, w.watermark)
+		w.held[i][k] = b
+	}
+}
+
+// check looks at every key, and at the structure.
+func (w *world) check() {
+	w.t.Helper()
+	for i, t := range w.tables {
+		for _, k := range w.keys {
+			s := t.Find(w.memory, k)
+			if b := s.Bucket(); max(b, w.watermark) != max(w.held[i][k], w.watermark) {
+				w.t.Fatalf("table %d has bucket %d for a key, want %d (watermark %d)", i, b, w.held[i][k], w.watermark)
+			}
+		}
+		if err := inspect(w.memory, t); err != nil {
+			w.t.Fatalf("table %d: %v", i, err)
+		}
+	}
+}
+
+// inspect checks the invariants of a table and of its pieces.
+func inspect(m *Memory, t *Table) error {
+	if len(t.directory) == 0 {
+		return nil
+	}
+	if len(t.directory) != 1<<t.depth {
+		return fmt.Errorf("a directory of %d at depth %d", len(t.directory), t.depth)
+	}
+	deepest := 0
+	for i := 0; i < len(t.directory); {
+		p := m.pieces.At(t.directory[i])
+		if p.depth > t.depth || p.owner != t.Owner {
+			return fmt.Errorf("a piece of owner %d and depth %d", p.owner, p.depth)
+		}
+		if p.depth == t.depth {
+			deepest++
+		}
+		count := 1 << (t.depth - p.depth)
+		for j := range count {
+			if i%count != 0 || t.directory[i+j] != t.directory[i] {
+				return fmt.Errorf("directory entry %d is not of the piece at %d", i+j, i)
+			}
+		}
+		used := 0
+		seen := map[Key]bool{}
+		for n := range p.lines() {
+			l := m.line(p, n)
+			for slot := range lineSlots {
+				if l.bucket(slot) == 0 {
+					continue
+				}
+				used++
+				k := l.key(slot)
+				first, second := linesOf(k.Lo, p.pages)
+				if n != first && n != second {
+					return fmt.Errorf("a key in line %d that belongs in %d or %d", n, first, second)
+				}
+				if t.position(k.Lo)&^uint64(count-1) != uint64(i) || seen[k] {
+					return fmt.Errorf("a key in the wrong piece, or twice in one")
+				}
+				seen[k] = true
+			}
+		}
+		if used != int(p.used) {
+			return fmt.Errorf("%d slots are used, not %d", used, p.used)
+		}
+		i += count
+	}
+	if deepest != t.deepest {
+		return fmt.Errorf("%d pieces are deepest, not %d", deepest, t.deepest)
+	}
+	return nil
+}
+
+func (w *world) sweep(i int) {
+	for from := uint64(0); ; {
+		if from, _ = w.tables[i].Sweep(w.memory, from, w.watermark); from == 0 {
+			break
+		}
+	}
+	w.held[i] = w.live(i)
+	for _, k := range w.keys {
+		if s := w.tables[i].Find(w.memory, k); s.Bucket() != w.held[i][k] {
+			w.t.Fatalf("a swept table has bucket %d for a key, want %d", s.Bucket(), w.held[i][k])
+		}
+	}
+}
+
+func (w *world) open() {
+	v := &heldView{}
+	var owners map[uint32]bool
+	if w.r.IntN(2) == 0 {
+		owners = map[uint32]bool{1: true}
+	}
+	for i := range w.tables {
+		v.got[i], v.want[i] = map[Key]uint32{}, map[Key]uint32{}
+		if owners == nil || i == 0 {
+			v.want[i] = w.live(i)
+		}
+	}
+	v.View = w.memory.Open(owners, 0)
+	w.views = append(w.views, v)
+}
+
+// read reads a little of a view, and all of it when it is about to be closed.
+func (w *world) read(v *heldView, all bool) {
+	for {
+		more := v.Read(1+w.r.IntN(300), func(owner uint32, members []Membership) {
+			for _, x := range members {
+				if v.got[owner-1][x.Key] != 0 {
+					w.t.Fatal("a view shows a key twice")
+				}
+				v.got[owner-1][x.Key] = x.Bucket
+			}
+		})
+		if !all || !more {
+			return
+		}
+	}
+}
+
+func (w *world) close(n int) {
+	v := w.views[n]
+	w.read(v, true)
+	v.Close()
+	for i := range w.tables {
+		if v.owners != nil && i > 0 {
+			continue
+		}
+		for k, b := range v.want[i] {
+			if v.got[i][k] != b {
+				w.t.Fatalf("a view shows bucket %d for a key that had %d", v.got[i][k], b)
+			}
+			delete(v.got[i], k)
+		}
+		for k, b := range v.got[i] {
+			if b > w.watermark { // what was drained already may show
+				w.t.Fatalf("a view shows bucket %d for key %v that was not there", b, k)
+			}
+		}
+	}
+	w.views = append(w.views[:n], w.views[n+1:]...)
+}
+
+func TestTablesBehaveLikeMaps(t *testing.T) {
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			keys := []int{3, 100, 3_000, 20_000}[seed%4]
+			w := newWorld(t, seed, keys)
+			for range 60 {
+				for range w.r.IntN(keys) {
+					w.write(w.r.IntN(2))
+				}
+				switch w.r.IntN(8) {
+				case 0:
+					w.watermark += uint32(w.r.IntN(120))
+				case 1:
+					w.sweep(w.r.IntN(2))
+				case 2, 3:
+					w.open()
+				case 4:
+					if len(w.views) > 0 {
+						w.close(w.r.IntN(len(w.views)))
+					}
+				case 5:
+					w.watermark += uint32(w.r.IntN(2)) * Reach
+				default:
+					for _, v := range w.views {
+						w.read(v, false)
+					}
+				}
+				w.check()
+			}
+			for len(w.views) > 0 {
+				w.close(0)
+			}
+		})
+	}
+}
