@@ -169,7 +169,7 @@ func (f *limitsFigures) rows() []row {
 }
 
 func (l limits) rows() []row {
-	over := fmt.Sprintf(" over %.0f MiB", float64(l.Bytes)/(1<<20))
+	over := fmt.Sprintf(" over %.3g MiB", float64(l.Bytes)/(1<<20))
 	return []row{
 		{What: "dependent random line reads" + over, Value: l.Dependent, Unit: "reads/s"},
 		{What: "the same in huge pages", Value: l.DependentHuge, Unit: "reads/s"},

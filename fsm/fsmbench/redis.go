@@ -45,7 +45,7 @@ func startRedis(ctx context.Context, directory string) (*redisServer, error) {
 		"--bind", "127.0.0.1", "--port", strconv.Itoa(address.Port), "--dir", directory,
 		"--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "warning")
 	s.process.SysProcAttr = diesWithParent()
-	s.process.Stdout, s.process.Stderr = os.Stderr, os.Stderr
+	s.process.Stderr = os.Stderr // it greets on the standard output, which is the child's result
 	if err := s.process.Start(); err != nil {
 		os.RemoveAll(directory)
 		return nil, fmt.Errorf("starting redis-server: %w", err)

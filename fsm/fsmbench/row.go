@@ -21,26 +21,29 @@ type row struct {
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit,omitempty"`
 	Asked string  `json:"asked,omitempty"` // the bound, if one is promised
-	Met   bool    `json:"met,omitempty"`   // whether the value keeps it
+	Met   *bool   `json:"met,omitempty"`   // whether the value keeps it; nil without a bound
 }
 
 // atMost promises that the value is not above a bound.
 func (r row) atMost(bound float64) row {
-	r.Asked, r.Met = "≤ "+figure(bound, r.Unit), r.Value <= bound
-	return r
+	return r.asked("≤ ", bound, r.Value <= bound)
 }
 
 // atLeast promises that the value is not below a bound.
 func (r row) atLeast(bound float64) row {
-	r.Asked, r.Met = "≥ "+figure(bound, r.Unit), r.Value >= bound
+	return r.asked("≥ ", bound, r.Value >= bound)
+}
+
+func (r row) asked(sign string, bound float64, met bool) row {
+	r.Asked, r.Met = sign+figure(bound, r.Unit), &met
 	return r
 }
 
 func (r row) verdict() string {
 	switch {
-	case r.Asked == "":
+	case r.Met == nil:
 		return ""
-	case r.Met:
+	case *r.Met:
 		return "yes"
 	default:
 		return "NO"

@@ -21,6 +21,9 @@ type redisPoint struct {
 	Rate    float64 `json:"zaddPerSecond"`
 }
 
+// redisLookPause is more than Redis takes to look at its own resident size again.
+const redisLookPause = 300 * time.Millisecond
+
 const (
 	// zaddPipeline is how many commands travel together.
 	zaddPipeline = 1_000
@@ -75,6 +78,7 @@ func measureRedis(ctx context.Context, j job) (*redisFigures, error) {
 
 func (z *zadder) look(members int) (p redisPoint, err error) {
 	p.Members = members
+	time.Sleep(redisLookPause)
 	if p.Used, err = z.info("memory", "used_memory"); err != nil {
 		return p, err
 	}
