@@ -5,6 +5,10 @@
 //	    [--only memory,apply,stall,snapshot,restore,limits,peers]
 //	    [--json FILE] [--markdown FILE] [--seed N] [--dir DIRECTORY]
 //
+// Some parts consist of two, which --only takes by themselves: memory/sizes,
+// memory/segments, apply/rates, apply/gc, stall/alone, stall/snapshots, peers/maps and
+// peers/redis.
+//
 // It uses the public face of package fsm only, and feeds it as Raft does: encoded
 // entries of 1,000 memberships, applied one after the other, the outbox acknowledged
 // after every eighth.

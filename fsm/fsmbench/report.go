@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -44,109 +43,6 @@ func newReport(o options) *report {
 		Processor: processorModel(), Cores: runtime.NumCPU(),
 		PageBytes: os.Getpagesize(), HugePages: hugePageSetting(),
 	}
-}
-
-// measurer does the parts one after the other, until one fails.
-type measurer struct {
-	ctx       context.Context
-	o         options
-	r         *report
-	errs      io.Writer
-	directory string // for files, removed at the end
-	err       error
-}
-
-func (r *report) measure(ctx context.Context, o options, errs io.Writer) error {
-	directory, err := os.MkdirTemp(o.directory, "fsmbench-")
-	if err != nil {
-		return fmt.Errorf("making a directory for the snapshots: %w", err)
-	}
-	defer os.RemoveAll(directory)
-	m := &measurer{ctx: ctx, o: o, r: r, errs: errs, directory: directory}
-	for _, part := range parts {
-		if o.wants(part) {
-			m.part(part)
-		}
-	}
-	return m.err
-}
-
-func (m *measurer) part(part string) {
-	switch part {
-	case "memory":
-		m.memory()
-	case "apply":
-		// At half the members: 10 of 20 million.
-		m.r.Apply = child[applyFigures](m, job{Kind: "apply", Members: m.o.members / 2})
-		m.r.GC = child[gcFigures](m, job{Kind: "gc", Members: m.o.members})
-	case "stall":
-		for _, snapshots := range []bool{false, true} {
-			if f := child[stallFigures](m, job{Kind: "stall", Members: m.o.members, Snapshots: snapshots}); f != nil {
-				m.r.Stalls = append(m.r.Stalls, f)
-			}
-		}
-	case "snapshot":
-		m.r.Snapshot = child[snapshotFigures](m, job{Kind: "snapshot", Members: m.o.members, Path: m.snapshotPath()})
-	case "restore":
-		m.restore()
-	case "limits":
-		m.r.Limits = child[limitsFigures](m, job{Kind: "limits", Members: m.o.members})
-	case "peers":
-		m.peers()
-	}
-}
-
-func (m *measurer) memory() {
-	sizes := m.o.sizes()
-	for i, size := range sizes {
-		j := job{Kind: "memory", Members: size}
-		if i == len(sizes)-1 {
-			j.SampleEvery = max(m.o.members/200, 1) // 100,000 of 20 million
-		}
-		if f := child[memoryFigures](m, j); f != nil {
-			m.r.Memory = append(m.r.Memory, f)
-		}
-	}
-	m.r.ManySegments = child[segmentsFigures](m, job{Kind: "segments", Members: manySegments * membersInEach})
-}
-
-func (m *measurer) restore() {
-	j := job{Kind: "restore", Members: m.o.members, Path: m.snapshotPath()}
-	if m.r.Snapshot != nil {
-		j.Digest = m.r.Snapshot.Digest
-	} else if p := child[persisted](m, job{Kind: "persist", Members: m.o.members, Path: j.Path}); p != nil {
-		j.Digest = p.Digest
-	}
-	m.r.Restore = child[restoreFigures](m, j)
-}
-
-func (m *measurer) peers() {
-	for _, key := range []string{"string", "array"} {
-		for _, size := range m.o.sizes() {
-			if f := child[goMapFigures](m, job{Kind: "gomap", Members: size, Key: key}); f != nil {
-				m.r.GoMaps = append(m.r.GoMaps, f)
-			}
-		}
-	}
-	if redisProgram() == "" {
-		fmt.Fprintln(m.errs, "fsmbench: no redis-server on this machine: its rows are left out")
-		return
-	}
-	m.r.Redis = child[redisFigures](m, job{Kind: "redis", Members: m.o.members, Sizes: m.o.sizes()})
-}
-
-func (m *measurer) snapshotPath() string { return filepath.Join(m.directory, "machine.snapshot") }
-
-// child measures one thing, unless something failed before; then it returns nil.
-func child[T any](m *measurer, j job) *T {
-	if m.err != nil {
-		return nil
-	}
-	j.Segments, j.Seed, j.Directory = m.o.segments, m.o.seed, m.directory
-	fmt.Fprintf(m.errs, "fsmbench: %s, %s memberships\n", j.Kind, grouped(float64(j.Members)))
-	var result *T
-	result, m.err = measure[T](m.ctx, j)
-	return result
 }
 
 // collectRows makes the table of everything measured.
