@@ -2,17 +2,18 @@
 
 GO ?= go
 
-# run, seed, migrate-up, migrate-down
+# run, seed, migrate-up, migrate-down, bench-fsm
 ARGS ?=
 URL ?= http://127.0.0.1:8000
 HEADCOUNT_POSTGRES_URL ?=
 
-# fuzz, bench, bench-compare, race
+# fuzz, bench, bench-compare, bench-fsm, race
 FUZZTIME ?= 30s
 BENCH ?= .
 BENCHTIME ?= 100ms
 OLD ?= HEAD
 NEW ?= .
+SHORT ?=
 RACE ?= full
 
 # The system tests run by themselves, because they measure time, and never from
@@ -90,6 +91,12 @@ bench: ## Go benchmarks, short (BENCH=pattern, BENCHTIME=1s); keep the output fo
 bench-compare: ## benchstat of OLD and NEW: result files or git revisions (OLD=HEAD, NEW=. by default)
 	@scripts/bench-compare.sh $(OLD) $(NEW)
 
+.PHONY: bench-fsm
+bench-fsm: ## memory, speed and stalls of the state machine, beside Go maps and Redis (SHORT=1: within two minutes)
+	-@scripts/deps.sh redis
+	$(GO) run ./fsm/fsmbench $(if $(SHORT),--members 2000000) \
+		--json bench/results/fsm.json --markdown bench/results/fsm.md $(ARGS)
+
 .PHONY: clean
 clean: ## remove what build and bench left behind; the data of `make run` stays
-	rm -rf headcount bin bench-*.txt
+	rm -rf headcount bin bench-*.txt bench/results

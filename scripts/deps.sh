@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs what the Go toolchain cannot bring itself, where it is missing.
 #
-#   scripts/deps.sh [postgresql] [compiler]
+#   scripts/deps.sh [postgresql] [compiler] [redis]
 #
 #   postgresql  PostgreSQL's server programs: for `headcount dev` and the tests
 #   compiler    a C compiler: for the race detector
+#   redis       redis-server: to measure the state machine beside it
 #
 # Without arguments: postgresql. Touches nothing that is already there. Needs
 # apt-get, and root or sudo; ends with status 1 and a word on what to install
@@ -84,11 +85,33 @@ install_compiler() {
   apt_install "a C compiler" gcc libc6-dev
 }
 
+# Debian's package would start a server, now and at every boot. Only the program
+# is wanted: policy-rc.d tells the package not to start it, as Debian's policy has
+# it, and is taken away again.
+install_redis() {
+  command -v redis-server >/dev/null && return
+  local policy=/usr/sbin/policy-rc.d ours=no
+  if as_root true 2>/dev/null && [[ -d ${policy%/*} && ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+    ours=yes
+  fi
+  # In a subshell, so that giving up leaves no policy behind.
+  local status=0
+  (apt_install "Redis" redis-server) || status=$?
+  [[ $ours == no ]] || as_root rm -f "$policy"
+  [[ $status -eq 0 ]] || exit "$status"
+  if command -v update-rc.d >/dev/null; then
+    as_root update-rc.d redis-server disable >/dev/null 2>&1 || true # nothing to disable
+  fi
+}
+
 [[ $# -gt 0 ]] || set -- postgresql
 for wanted in "$@"; do
   case $wanted in
     postgresql) install_postgresql ;;
     compiler) install_compiler ;;
-    *) give_up "unknown dependency \"$wanted\": use postgresql or compiler" ;;
+    redis) install_redis ;;
+    *) give_up "unknown dependency \"$wanted\": use postgresql, compiler or redis" ;;
   esac
 done
