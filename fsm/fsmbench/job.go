@@ -67,7 +67,7 @@ func measure[T any](ctx context.Context, j job) (*T, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding the job %s: %w", j.Kind, err)
 	}
-	program, err := os.Executable()
+	program, err := ownProgram()
 	if err != nil {
 		return nil, fmt.Errorf("finding this program: %w", err)
 	}

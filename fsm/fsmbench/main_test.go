@@ -47,6 +47,9 @@ func runMeasured(t *testing.T, args ...string) (r report, table, markdown string
 }
 
 func TestWholeProgram(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute under the race detector")
+	}
 	r, table, markdown := runMeasured(t, "--members", "20000", "--seed", "5")
 	if len(r.Memory) != 4 || len(r.Memory[3].Samples) != 191 || r.ManySegments.Members != 100_000 {
 		t.Errorf("memory: %d sizes, many segments %+v", len(r.Memory), r.ManySegments)

@@ -89,6 +89,10 @@ func mapMemory(n int, huge bool) ([]byte, error) {
 
 func unmapMemory(memory []byte) { _ = syscall.Munmap(memory) }
 
+// ownProgram is what runs here, even if another file has taken its place since: the
+// parts of one report must be of one program.
+func ownProgram() (string, error) { return "/proc/self/exe", nil }
+
 // diesWithParent has the kernel stop a process should the one that started it die.
 func diesWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

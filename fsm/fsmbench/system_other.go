@@ -2,7 +2,10 @@
 
 package main
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 // What only Linux tells stays empty here. Memory that is mapped beside Go's heap is
 // part of it, which the limits measured do not mind.
@@ -14,5 +17,7 @@ func hugePageSetting() string { return "" }
 
 func mapMemory(n int, _ bool) ([]byte, error) { return make([]byte, n), nil }
 func unmapMemory([]byte)                      {}
+
+func ownProgram() (string, error) { return os.Executable() }
 
 func diesWithParent() *syscall.SysProcAttr { return nil }
