@@ -99,6 +99,9 @@ func (st *state) applyBatches(index uint64, d *decoder) *Result {
 	st.time = max(st.time, d.seconds())
 	result := &Result{Index: index}
 	news := outboxEntry{index: index, time: st.time}
+	if st.settings.OutboxBytesMax > 0 {
+		news.records = make([]byte, 0, len(d.data)) // at most all of it is news
+	}
 	for d.err == nil && len(d.data) > 0 {
 		b, rest, err := nextBatch(d.data)
 		if d.data, d.err = rest, err; err == nil {
@@ -121,18 +124,19 @@ func (st *state) applyBatch(b Batch, index uint64, news *outboxEntry) BatchResul
 	case st.outboxIsFull():
 		return BatchResult{Verdict: OutboxFull}
 	}
-	statuses = make([]Status, b.Count)
-	data := b.Records
-	for i := range statuses {
-		r, rest, err := NextRecord(data)
+	statuses = make([]Status, 0, b.Count)
+	for data := b.Records; len(statuses) < b.Count; {
+		next, rest, err := st.lookAhead(data, b.Count-len(statuses))
 		if err != nil {
 			panic(fmt.Sprintf("fsm: entry %d holds a batch of %s that was not validated: %v", index, b.Origin, err))
 		}
-		var isNews bool
-		statuses[i], isNews = st.applyRecord(r)
-		if isNews && st.settings.OutboxBytesMax > 0 {
-			news.records = append(news.records, data[:len(data)-len(rest)]...)
-			news.rows++
+		for i := range next {
+			s, isNews := st.applyRecord(&next[i])
+			statuses = append(statuses, s)
+			if isNews && st.settings.OutboxBytesMax > 0 {
+				news.records = append(news.records, next[i].encoded...)
+				news.rows++
+			}
 		}
 		data = rest
 	}
@@ -141,42 +145,27 @@ func (st *state) applyBatch(b Batch, index uint64, news *outboxEntry) BatchResul
 }
 
 // applyRecord applies one record and says whether PostgreSQL must hear of it.
-func (st *state) applyRecord(r Record) (s Status, isNews bool) {
-	k := st.keyOf(r.ID)
-	switch r.Op {
+func (st *state) applyRecord(u *upcoming) (s Status, isNews bool) {
+	switch u.record.Op {
 	case OpPut:
-		return st.put(r.Segment, k, r.Expiry)
+		return st.put(u)
 	case OpDelete:
-		return st.delete(r.Segment, k), true
+		return st.delete(u), true
 	default:
-		return st.erase(k), true
+		return st.erase(u.key), true
 	}
 }
 
 func (st *state) keyOf(id []byte) table.Key { return table.KeyOf(st.hashKey[0], st.hashKey[1], id) }
 
-// find returns where a user is in a segment, if it is, and in which bucket: 0 if
-// none above the watermark.
-func (st *state) find(s *segment, k table.Key) (spot table.Spot, bucket uint32) {
-	spot = s.table.Find(st.tables, k)
-	if b := spot.Bucket(); b > st.watermark {
-		return spot, b
-	}
-	return spot, 0
-}
-
 // put holds the membership until expiry, or longer if it already is.
-func (st *state) put(title []byte, k table.Key, expiry int64) (s Status, isNews bool) {
+func (st *state) put(u *upcoming) (s Status, isNews bool) {
+	k, expiry := u.key, u.record.Expiry
 	bucket, ok := st.bucketOf(expiry)
 	if !ok {
 		return OutOfRange, false
 	}
-	seg := st.segments[string(title)]
-	var spot table.Spot
-	var stored uint32
-	if seg != nil {
-		spot, stored = st.find(seg, k)
-	}
+	seg, spot, stored := st.find(u)
 	counted := stored > st.currentBucket()
 	switch {
 	case counted && bucket <= stored:
@@ -192,7 +181,7 @@ func (st *state) put(title []byte, k table.Key, expiry int64) (s Status, isNews 
 		return Created, true
 	}
 	if seg == nil {
-		if seg = st.segmentFor(title); seg == nil {
+		if seg = st.segmentFor(u.record.Segment); seg == nil {
 			return SegmentsFull, false
 		}
 	}
@@ -202,19 +191,15 @@ func (st *state) put(title []byte, k table.Key, expiry int64) (s Status, isNews 
 	return Created, true
 }
 
-func (st *state) delete(title []byte, k table.Key) Status {
-	seg := st.segments[string(title)]
-	if seg == nil {
-		return Absent
-	}
-	return st.endIn(seg, k)
-}
-
-func (st *state) endIn(seg *segment, k table.Key) Status {
-	spot, stored := st.find(seg, k)
+func (st *state) delete(u *upcoming) Status {
+	seg, spot, stored := st.find(u)
 	if stored == 0 {
 		return Absent
 	}
+	return st.endAt(seg, spot, u.key, stored)
+}
+
+func (st *state) endAt(seg *segment, spot table.Spot, k table.Key, stored uint32) Status {
 	st.end(seg, spot, k, stored)
 	if stored <= st.currentBucket() {
 		return Absent
@@ -224,7 +209,10 @@ func (st *state) endIn(seg *segment, k table.Key) Status {
 
 func (st *state) erase(k table.Key) Status {
 	for _, seg := range st.segments {
-		st.endIn(seg, k)
+		spot := seg.table.Find(st.tables, k)
+		if stored := spot.Bucket(); stored > st.watermark {
+			st.endAt(seg, spot, k, stored)
+		}
 	}
 	return Erased
 }

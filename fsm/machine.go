@@ -67,6 +67,9 @@ type state struct {
 	tables      *table.Memory
 	tallies     *tally.Memory
 	reclaims    reclaims
+	ahead       [aheadRecords]upcoming // the records that are being applied
+	touched     uint64                 // what lookAhead has read, so that it is read
+	written     uint64                 // userBit of who was written since lookAhead
 }
 
 // New returns an empty machine, as every replica begins.

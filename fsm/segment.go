@@ -48,6 +48,7 @@ func (st *state) end(s *segment, spot table.Spot, k table.Key, bucket uint32) {
 
 // count adds a membership to everything that is counted, or takes it away.
 func (st *state) count(s *segment, k table.Key, bucket uint32, n int64) {
+	st.written |= userBit(k)
 	if n > 0 {
 		s.tally.Add(st.tallies, bucket)
 	} else {

@@ -58,3 +58,11 @@ func (b *bucketSums) drop(bucket uint32) (sum uint64) {
 	}
 	return sum
 }
+
+// touch reads what add will need.
+func (b *bucketSums) touch(bucket uint32) uint64 {
+	if i := bucket/tally.SpanBuckets - b.first; i < uint32(len(b.spans)) && b.spans[i] != nil {
+		return b.spans[i][bucket%tally.SpanBuckets]
+	}
+	return 0
+}

@@ -13,9 +13,13 @@ type mapping struct{ bytes []byte }
 
 // mapBytes returns size bytes of zeros. It panics when there is no memory left, as
 // the Go runtime does.
-func mapBytes(size int, huge bool) *mapping {
-	b := acquire(size, huge)
+func mapBytes(size int) *mapping {
+	b := acquire(size)
 	m := &mapping{b}
 	runtime.AddCleanup(m, release, b)
 	return m
 }
+
+// preferHuge asks the kernel to put what is touched from now on into huge pages, and
+// in its own time what was touched before. Without them all works as well, slower.
+func (m *mapping) preferHuge() { advise(m.bytes) }

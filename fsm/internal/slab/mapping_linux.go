@@ -5,14 +5,10 @@ import (
 	"syscall"
 )
 
-func acquire(size int, huge bool) []byte {
+func acquire(size int) []byte {
 	b, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
 		panic(fmt.Sprintf("slab: out of memory: mapping %d bytes: %v", size, err))
-	}
-	if huge {
-		// Advice only: a kernel without huge pages works as well, slower.
-		_ = syscall.Madvise(b, syscall.MADV_HUGEPAGE)
 	}
 	return b
 }
@@ -22,3 +18,5 @@ func release(b []byte) {
 		panic(fmt.Sprintf("slab: unmapping %d bytes: %v", len(b), err))
 	}
 }
+
+func advise(b []byte) { _ = syscall.Madvise(b, syscall.MADV_HUGEPAGE) }

@@ -10,21 +10,22 @@ type Slab[T any] struct {
 	chunks  [][]T
 	memory  []*mapping // of the chunks, which it keeps alive
 	shift   uint       // a chunk holds 1<<shift objects
-	plain   int        // chunks that come before those on huge pages
+	plain   uint32     // objects before the memory is asked to be in huge pages
 	next    uint32     // the lowest number never handed out
 	freed   uint32     // the object freed last, whose first word is the one freed before it
 	holding int        // objects handed out and not freed
 }
 
-// New returns an empty slab that maps chunkObjects objects at a time, a power of
-// two. The chunks after the first plain ones ask for huge pages: random access to
-// much memory is faster with them, and a little memory is better off without.
-func New[T any](chunkObjects, plain int) Slab[T] {
+// New returns an empty slab that maps chunkObjects objects at a time, a power of two.
+// Once it holds more than plainBytes, it asks for huge pages: random access to much
+// memory is faster with them, and a little memory is better off without.
+func New[T any](chunkObjects, plainBytes int) Slab[T] {
 	var object T
-	if unsafe.Sizeof(object) < unsafe.Sizeof(uint32(0)) || chunkObjects&(chunkObjects-1) != 0 {
+	size := int(unsafe.Sizeof(object))
+	if size < int(unsafe.Sizeof(uint32(0))) || chunkObjects&(chunkObjects-1) != 0 {
 		panic("slab: objects of less than four bytes, or chunks not a power of two")
 	}
-	return Slab[T]{shift: uint(bits.TrailingZeros(uint(chunkObjects))), plain: plain, next: 1}
+	return Slab[T]{shift: uint(bits.TrailingZeros(uint(chunkObjects))), plain: uint32(plainBytes / size), next: 1}
 }
 
 // At returns the object with this number, which must have been handed out.
@@ -44,6 +45,11 @@ func (s *Slab[T]) Alloc() (number uint32, object *T) {
 	}
 	if int(s.next>>s.shift) == len(s.chunks) {
 		s.grow()
+	}
+	if s.next == s.plain {
+		for _, m := range s.memory {
+			m.preferHuge()
+		}
 	}
 	number = s.next
 	s.next++
@@ -66,7 +72,10 @@ func nextFreed[T any](object *T) *uint32 { return (*uint32)(unsafe.Pointer(objec
 func (s *Slab[T]) grow() {
 	var object T
 	size := int(unsafe.Sizeof(object)) << s.shift
-	m := mapBytes(size, len(s.chunks) >= s.plain)
+	m := mapBytes(size)
+	if s.next > s.plain {
+		m.preferHuge()
+	}
 	s.memory = append(s.memory, m)
 	s.chunks = append(s.chunks, unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(m.bytes))), 1<<s.shift))
 }
@@ -90,7 +99,7 @@ func (s *Slab[T]) Bytes() int64 {
 		touched = 0
 	}
 	page := int64(pageBytes)
-	if len(s.chunks) > s.plain {
+	if s.next > s.plain {
 		page = hugePageBytes
 	}
 	return min((touched+page-1)/page*page, int64(len(s.chunks))*(size<<s.shift))

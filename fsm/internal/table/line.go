@@ -1,6 +1,10 @@
 package table
 
-import "github.com/dchest/siphash"
+import (
+	"math/bits"
+
+	"github.com/dchest/siphash"
+)
 
 // Key stands for a user ID: the low 76 bits of its keyed 128-bit hash.
 //
@@ -47,25 +51,31 @@ type line struct {
 }
 
 // find returns the slot of a key, or -1.
+//
+// It compares all slots without a branch, since nothing foretells which one it is: a
+// branch taken wrongly costs more than the comparisons.
 func (l *line) find(k Key) int {
+	same := uint(0)
 	for i := range l.low {
-		if l.low[i] == k.Lo && l.key(i) == k && l.bucket(i) != 0 {
+		different := l.low[i] ^ k.Lo
+		same |= uint((different|-different)>>63^1) << i
+	}
+	for ; same != 0; same &= same - 1 {
+		i := bits.TrailingZeros(same) % lineSlots
+		if l.key(i) == k && l.bucket(i) != 0 {
 			return i
 		}
 	}
 	return -1
 }
 
-// vacant returns how many slots are free or have a bucket that is at most drained,
-// and the first of them.
-func (l *line) vacant(drained uint32) (at, count int) {
-	for i := lineSlots - 1; i >= 0; i-- {
-		if l.bucket(i) <= drained {
-			at = i
-			count++
-		}
+// vacant returns which slots are free or have a bucket that is at most drained: a bit
+// for each. Without a branch, as find.
+func (l *line) vacant(drained uint32) (slots uint) {
+	for i := range l.rest {
+		slots |= uint((l.rest[i]&reachMask-drained-1)>>31) << i
 	}
-	return at, count
+	return slots
 }
 
 // bucket is counted from the piece's base.

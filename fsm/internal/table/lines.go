@@ -39,8 +39,8 @@ func makeShares() (shares [pagesMax + 1][256]uint8) {
 func linesOf(low uint64, pages uint8) (first, second uint32) {
 	share := &shares[pages]
 	h := uint32(low)
-	first = uint32(share[h&0xff])*pageLines + h>>8%pageLines
-	second = uint32(share[h>>16&0xff])*pageLines + h>>24%pageLines
+	first = uint32(share[h&0xff])*pageLines + (h>>8&0xff)*pageLines>>8
+	second = uint32(share[h>>16&0xff])*pageLines + h>>24*pageLines>>8
 	if first == second {
 		second ^= 1
 	}

@@ -3,15 +3,20 @@ package table
 import "headcount/fsm/internal/slab"
 
 const (
-	chunkPages  = 4 << 20 / (pageLines * 64)
-	plainChunks = 4 // below 16 MiB, whole huge pages would cost more than they gain
-	chunkPieces = 4 << 10
+	chunkPages  = 16 << 10 // 6 MiB
+	chunkPieces = 64 << 10 // 4 MiB
+
+	// While there is little in them, whole huge pages would cost more than they gain.
+	plainPageBytes  = 16 << 20
+	plainPieceBytes = 1 << 20
 )
 
 // Memory is what the tables of one shard lie in. Make one with [NewMemory].
 type Memory struct {
 	pages  slab.Slab[page]
 	pieces slab.Slab[piece]
+
+	moves uint64 // how often memberships were moved to other slots, or may have been
 
 	epoch   uint32 // of the last view opened
 	viewed  uint32 // epoch of the last view that is still open, 0: none
@@ -22,8 +27,8 @@ type Memory struct {
 // NewMemory returns memory without tables.
 func NewMemory() *Memory {
 	return &Memory{
-		pages:  slab.New[page](chunkPages, plainChunks),
-		pieces: slab.New[piece](chunkPieces, plainChunks),
+		pages:  slab.New[page](chunkPages, plainPageBytes),
+		pieces: slab.New[piece](chunkPieces, plainPieceBytes),
 	}
 }
 
@@ -33,6 +38,10 @@ func (m *Memory) Bytes() int64 { return m.pages.Bytes() + m.pieces.Bytes() }
 
 // Used returns how much of it is not free, in bytes.
 func (m *Memory) Used() int64 { return m.pages.Used() + m.pieces.Used() }
+
+// Moves returns a number that grows when a change has moved other memberships than its
+// own: a [Spot] found before is then no longer valid.
+func (m *Memory) Moves() uint64 { return m.moves }
 
 func (m *Memory) newPiece(owner uint32, depth uint8) (number uint32, p *piece) {
 	number, p = m.pieces.Alloc()

@@ -1,29 +1,35 @@
 package table
 
-const (
-	pageLines = 4
-	pageSlots = pageLines * lineSlots
-	pagesMax  = 12 // in a piece, so that its header is one cache line
+import "math/bits"
 
-	// How many lines an insertion looks at to make room before the piece grows
-	// instead: each may cost an access to memory. Rebuilding a piece looks at all.
-	searchFew = 12
-	searchAll = pagesMax * pageLines
+const (
+	pageLines = 6
+	pageSlots = pageLines * lineSlots
+	pagesMax  = 10 // in a piece, so that its header is one cache line
+	linesMax  = pagesMax * pageLines
+
+	// How many lines an insertion reads to make room before the piece grows instead:
+	// each but the first two may be an access to memory. Rebuilding a piece reads all.
+	searchFew = 5
+	searchAll = linesMax
 )
 
 type page [pageLines]line
 
 // piece is a small hash table of its own: the memberships of one segment whose keys
-// begin with the same depth bits. It has up to 48 lines, and each key two of them,
+// begin with the same depth bits. It has up to 60 lines, and each key two of them,
 // either of which may hold it (cuckoo hashing with buckets: Dietzfelbinger and
 // Weidling, 2007). So a lookup reads two lines at most, a full line moves a slot to
 // its other line, and a slot is freed without leaving a mark.
 //
-// A slot at or below the watermark is as good as free.
+// A slot at or below the watermark is as good as free, but only in its own line: to
+// find a free slot elsewhere, full is looked at and not the line.
 //
 // Invariants: a key is in at most one slot; used = slots with a bucket;
+// full has the lines in which all slots have one;
 // every bucket is above base and at most base+Reach.
 type piece struct {
+	full  uint64 // a bit for each line
 	owner uint32 // number of the segment
 	base  uint32 // slots count their buckets from here
 	epoch uint32 // when it was made, or saved for a reader, last
@@ -47,25 +53,25 @@ func (m *Memory) line(p *piece, n uint32) *line {
 	return &m.pages.At(p.page[n/pageLines])[n%pageLines]
 }
 
-// find returns where a key is, or nil.
-func (m *Memory) find(p *piece, k Key) (*line, int) {
+// find returns the line that holds a key, or nil, and the slot.
+func (m *Memory) find(p *piece, k Key) (number uint32, l *line, at int) {
 	if p.pages == 0 {
-		return nil, 0
+		return 0, nil, 0
 	}
 	first, second := linesOf(k.Lo, p.pages)
-	l := m.line(p, first)
-	if at := l.find(k); at >= 0 {
-		return l, at
+	l = m.line(p, first)
+	if at = l.find(k); at >= 0 {
+		return first, l, at
 	}
 	l = m.line(p, second)
-	if at := l.find(k); at >= 0 {
-		return l, at
+	if at = l.find(k); at >= 0 {
+		return second, l, at
 	}
-	return nil, 0
+	return 0, nil, 0
 }
 
 // insert puts a key that the piece does not hold into it, and says whether there
-// was room. To make room it looks at no more than search lines.
+// was room. To make room it reads no more than search lines.
 func (m *Memory) insert(p *piece, k Key, bucket, watermark uint32, search int) bool {
 	if p.pages == 0 {
 		return false
@@ -73,25 +79,36 @@ func (m *Memory) insert(p *piece, k Key, bucket, watermark uint32, search int) b
 	m.rebase(p, bucket, watermark)
 	drained := p.drained(watermark)
 	first, second := linesOf(k.Lo, p.pages)
-	l, other := m.line(p, first), m.line(p, second)
-	at, vacant := l.vacant(drained)
+	number, l := first, m.line(p, first)
+	vacant := l.vacant(drained)
 	// The emptier of the two, so that lines rarely become full.
-	if at2, vacant2 := other.vacant(drained); vacant2 > vacant {
-		l, at, vacant = other, at2, vacant2
+	other := m.line(p, second)
+	if others := other.vacant(drained); bits.OnesCount(others) > bits.OnesCount(vacant) {
+		number, l, vacant = second, other, others
 	}
 	if vacant == 0 {
-		return m.displace(p, k, bucket, drained, first, second, search)
+		return m.displace(p, k, bucket, first, second, search)
 	}
-	m.occupy(p, l, at)
-	l.set(at, k, bucket-p.base)
+	p.occupy(number, l, bits.TrailingZeros(vacant), k, bucket-p.base)
 	return true
 }
 
-// occupy counts a vacant slot as used, if it was free.
-func (m *Memory) occupy(p *piece, l *line, at int) {
+// occupy puts a key into a vacant slot of a line.
+func (p *piece) occupy(number uint32, l *line, at int, k Key, bucket uint32) {
 	if l.bucket(at) == 0 {
 		p.used++
 	}
+	l.set(at, k, bucket)
+	if l.vacant(0) == 0 {
+		p.full |= 1 << number
+	}
+}
+
+// vacate frees a slot of a line.
+func (p *piece) vacate(number uint32, l *line, at int) {
+	l.clear(at)
+	p.used--
+	p.full &^= 1 << number
 }
 
 // step leads to a line from the line of the step before: the membership in that
@@ -103,13 +120,13 @@ type step struct {
 }
 
 // displace makes room for a key whose lines are both full: it looks for the shortest
-// way, over lines that it has not seen, to a vacant slot, and moves each membership on
-// the way by one step. A search of all lines finds a way if there is any.
-func (m *Memory) displace(p *piece, k Key, bucket, drained, first, second uint32, search int) bool {
-	var steps [searchAll]step
+// way, over lines that it has not seen, to one that is not full, and moves each
+// membership on the way by one step. A search of all lines finds a way if there is any.
+func (m *Memory) displace(p *piece, k Key, bucket, first, second uint32, search int) bool {
+	var steps [linesMax]step
 	steps[0], steps[1] = step{first, -1, 0}, step{second, -1, 0}
 	seen, end := uint64(1)<<first|1<<second, 2
-	for head := 0; head < end; head++ {
+	for head := 0; head < min(end, search); head++ {
 		from := m.line(p, steps[head].line)
 		for slot := range lineSlots {
 			a, b := linesOf(from.low[slot], p.pages)
@@ -117,15 +134,10 @@ func (m *Memory) displace(p *piece, k Key, bucket, drained, first, second uint32
 			if seen>>number&1 != 0 {
 				continue
 			}
-			if end == search {
-				return false
-			}
 			seen |= 1 << number
 			steps[end] = step{number, int8(head), int8(slot)}
-			to := m.line(p, number)
-			if at, vacant := to.vacant(drained); vacant > 0 {
-				m.occupy(p, to, at)
-				m.shift(p, steps[:], end, at, k, bucket)
+			if p.full>>number&1 == 0 {
+				m.shift(p, steps[:], end, k, bucket)
 				return true
 			}
 			end++
@@ -134,18 +146,21 @@ func (m *Memory) displace(p *piece, k Key, bucket, drained, first, second uint32
 	return false
 }
 
-// shift moves every membership on a way by one step, from its end, where slot at is
-// vacant, to its beginning, where the new key gets the slot that has become free.
-func (m *Memory) shift(p *piece, steps []step, end, at int, k Key, bucket uint32) {
-	to := m.line(p, steps[end].line)
+// shift moves every membership on a way by one step, from its end, where a slot is
+// free, to its beginning, where the new key gets the slot that has become so.
+func (m *Memory) shift(p *piece, steps []step, end int, k Key, bucket uint32) {
+	m.moves++
+	number := steps[end].line
+	to := m.line(p, number)
+	at := bits.TrailingZeros(to.vacant(0))
 	for steps[end].before >= 0 {
 		slot := int(steps[end].slot)
 		end = int(steps[end].before)
 		from := m.line(p, steps[end].line)
-		to.set(at, from.key(slot), from.bucket(slot))
-		to, at = from, slot
+		p.occupy(number, to, at, from.key(slot), from.bucket(slot))
+		number, to, at = steps[end].line, from, slot
 	}
-	to.set(at, k, bucket-p.base)
+	p.occupy(number, to, at, k, bucket-p.base)
 }
 
 // rebase counts the piece's buckets from the watermark, if it must to hold bucket.
@@ -153,16 +168,16 @@ func (m *Memory) rebase(p *piece, bucket, watermark uint32) {
 	if bucket-p.base <= reachMask {
 		return
 	}
+	m.moves++
 	drained := p.drained(watermark)
-	for n := range p.lines() {
-		l := m.line(p, n)
+	for number := range p.lines() {
+		l := m.line(p, number)
 		for i := range lineSlots {
 			switch b := l.bucket(i); {
 			case b > drained:
 				l.setBucket(i, b-drained)
 			case b > 0:
-				l.clear(i)
-				p.used--
+				p.vacate(number, l, i)
 			}
 		}
 	}
@@ -198,8 +213,7 @@ func (m *Memory) collect(to []Membership, p *piece, watermark uint32) []Membersh
 func (m *Memory) live(p *piece, watermark uint32) (n int) {
 	drained := p.drained(watermark)
 	for number := range p.lines() {
-		_, vacant := m.line(p, number).vacant(drained)
-		n += lineSlots - vacant
+		n += lineSlots - bits.OnesCount(m.line(p, number).vacant(drained))
 	}
 	return n
 }
@@ -213,7 +227,7 @@ func (m *Memory) refill(p *piece, members []Membership, pages int, watermark uin
 		for i := range p.pages {
 			*m.pages.At(p.page[i]) = page{}
 		}
-		p.base, p.used = watermark, 0
+		p.base, p.used, p.full = watermark, 0, 0
 		if m.insertAll(p, members, watermark) == len(members) {
 			return true
 		}
@@ -256,8 +270,7 @@ func (m *Memory) extend(p *piece, watermark uint32) bool {
 				m.members = append(m.members, Membership{l.key(i), p.base + b})
 			}
 			if b > 0 {
-				l.clear(i)
-				p.used--
+				p.vacate(number, l, i)
 			}
 		}
 	}
@@ -271,9 +284,11 @@ func (m *Memory) extend(p *piece, watermark uint32) bool {
 
 // resize gives the piece so many pages. New ones are empty.
 func (m *Memory) resize(p *piece, pages int) {
+	m.moves++
 	for ; int(p.pages) < pages; p.pages++ {
 		p.page[p.pages], _ = m.pages.Alloc()
 	}
+	p.full &= 1<<(pages*pageLines) - 1
 	for ; int(p.pages) > pages; p.pages-- {
 		m.pages.Free(p.page[p.pages-1])
 		p.page[p.pages-1] = 0

@@ -27,7 +27,7 @@ func (s *Still) Find(k Key) uint32 {
 	}
 	m := s.view.memory
 	p := m.pieces.At(number)
-	l, at := m.find(p, k)
+	_, l, at := m.find(p, k)
 	if l == nil {
 		return 0
 	}

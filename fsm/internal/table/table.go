@@ -14,12 +14,15 @@ type Table struct {
 	hint      int // pages that an empty piece begins with, see Reserve
 }
 
-// Spot is where a key is in a table, or would be. It is valid until the next change.
+// Spot is where a key is in a table, or would be. It is valid until the key is
+// inserted or removed, or [Memory.Moves] grows; that a table does not hold the key,
+// only until it is inserted.
 type Spot struct {
 	number uint32
 	piece  *piece
-	line   *line // nil: the table does not hold the key
-	at     int
+	line   *line  // nil: the table does not hold the key
+	lineNo uint32 // its number in the piece
+	at     int    // the slot
 }
 
 // Bucket returns the bucket, drained or not, 0 if the table does not hold the key.
@@ -29,6 +32,9 @@ func (s *Spot) Bucket() uint32 {
 	}
 	return s.piece.base + s.line.bucket(s.at)
 }
+
+// Held reports whether the table holds the key, drained or not.
+func (s *Spot) Held() bool { return s.line != nil }
 
 // Bytes returns the size of the directory, in bytes.
 func (t *Table) Bytes() int64 { return int64(4 * cap(t.directory)) }
@@ -42,7 +48,7 @@ func (t *Table) Find(m *Memory, k Key) (s Spot) {
 	}
 	s.number = t.directory[t.position(k.Lo)]
 	s.piece = m.pieces.At(s.number)
-	s.line, s.at = m.find(s.piece, k)
+	s.lineNo, s.line, s.at = m.find(s.piece, k)
 	return s
 }
 
@@ -52,8 +58,7 @@ func (t *Table) Move(m *Memory, s Spot, bucket, watermark uint32) {
 	if k := s.line.key(s.at); bucket-s.piece.base > reachMask {
 		m.rebase(s.piece, bucket, watermark)
 		if s.line.bucket(s.at) == 0 { // it was drained, and cleared just now
-			s.piece.used++
-			s.line.set(s.at, k, bucket-s.piece.base)
+			s.piece.occupy(s.lineNo, s.line, s.at, k, bucket-s.piece.base)
 			return
 		}
 	}
@@ -64,8 +69,7 @@ func (t *Table) Move(m *Memory, s Spot, bucket, watermark uint32) {
 // pages that the table can do without are given back when it is swept.
 func (t *Table) Remove(m *Memory, s Spot) {
 	m.writable(s.number, s.piece)
-	s.line.clear(s.at)
-	s.piece.used--
+	s.piece.vacate(s.lineNo, s.line, s.at)
 }
 
 // Insert adds a key that the table does not hold. bucket is above the watermark by

@@ -136,6 +136,15 @@ func inspect(m *Memory, t *Table) error {
 				seen[k] = true
 			}
 		}
+		full := uint64(0)
+		for n := range p.lines() {
+			if m.line(p, n).vacant(0) == 0 {
+				full |= 1 << n
+			}
+		}
+		if full != p.full {
+			return fmt.Errorf("lines %b are full, not %b", full, p.full)
+		}
 		if used != int(p.used) {
 			return fmt.Errorf("%d slots are used, not %d", used, p.used)
 		}
@@ -251,4 +260,14 @@ func TestTablesBehaveLikeMaps(t *testing.T) {
 			}
 		})
 	}
+}
+
+func BenchmarkInsert(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 0))
+	m := NewMemory()
+	tb := &Table{Owner: 1}
+	for b.Loop() {
+		tb.Insert(m, randomKey(r), 5, 1)
+	}
+	b.ReportMetric(float64(m.Bytes()+tb.Bytes())/float64(b.N), "B/key")
 }

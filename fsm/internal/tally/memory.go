@@ -20,8 +20,8 @@ type Memory struct {
 // NewMemory returns memory without tallies.
 func NewMemory() *Memory {
 	const (
-		chunkObjects = 1 << 10
-		plain        = 1 << 30 // never huge pages: it is little memory
+		chunkObjects = 1 << 15 // 512 KiB to 8 MiB
+		plain        = 1 << 20
 	)
 	return &Memory{
 		groups:   slab.New[group](chunkObjects, plain),
