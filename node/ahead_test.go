@@ -119,18 +119,26 @@ func TestOverlapsAreBounded(t *testing.T) {
 
 func TestHistoryLeavesOutTicksThatNotAllShardsHave(t *testing.T) {
 	for _, c := range []struct {
-		shards [][]fsm.HistoryCount
+		shards [][]Point
 		want   []Point
 	}{
-		{[][]fsm.HistoryCount{{{1, 5}, {2, 0}}}, []Point{{1, 5}, {2, 0}}},
-		{[][]fsm.HistoryCount{{{1, 5}, {2, 6}}, {{1, 10}, {2, 0}}}, []Point{{1, 15}, {2, 6}}},
-		{[][]fsm.HistoryCount{{{1, 5}, {2, 6}, {3, 7}}, {{1, 10}, {2, 20}}}, []Point{{1, 15}, {2, 26}}}, // has not ticked yet
-		{[][]fsm.HistoryCount{{{2, 6}, {3, 7}}, {{1, 10}, {2, 20}, {3, 30}}}, []Point{{2, 26}, {3, 37}}}, // keeps fewer
-		{[][]fsm.HistoryCount{{{1, 1}, {3, 3}}, {{1, 10}, {2, 20}, {3, 30}}, {{2, 200}, {3, 300}}}, []Point{{3, 333}}},
-		{[][]fsm.HistoryCount{{{1, 1}}, {}, {{1, 1}}}, nil},
-		{[][]fsm.HistoryCount{{}, {{1, 1}}}, nil},
+		{[][]Point{{{1, 5}, {2, 0}}}, []Point{{1, 5}, {2, 0}}},
+		{[][]Point{{{1, 5}, {2, 6}}, {{1, 10}, {2, 0}}}, []Point{{1, 15}, {2, 6}}},
+		{[][]Point{{{1, 5}, {2, 6}, {3, 7}}, {{1, 10}, {2, 20}}}, []Point{{1, 15}, {2, 26}}},  // has not ticked yet
+		{[][]Point{{{2, 6}, {3, 7}}, {{1, 10}, {2, 20}, {3, 30}}}, []Point{{2, 26}, {3, 37}}}, // keeps fewer
+		{[][]Point{{{1, 1}, {3, 3}}, {{1, 10}, {2, 20}, {3, 30}}, {{2, 200}, {3, 300}}}, []Point{{3, 333}}},
+		{[][]Point{{{1, 1}}, {}, {{1, 1}}}, nil},
+		{[][]Point{{}, {{1, 1}}}, nil},
 	} {
-		if got := sumHistory(c.shards); !slices.Equal(got, c.want) {
+		var shards [][]fsm.HistoryCount
+		for _, points := range c.shards {
+			var counts []fsm.HistoryCount
+			for _, p := range points {
+				counts = append(counts, fsm.HistoryCount{At: p.At, Count: p.UsersCount})
+			}
+			shards = append(shards, counts)
+		}
+		if got := sumHistory(shards); !slices.Equal(got, c.want) {
 			t.Errorf("%v: %v, want %v", c.shards, got, c.want)
 		}
 	}
