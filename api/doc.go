@@ -33,6 +33,8 @@
 //	nesting inside a JSON array     16
 //	request header                  8 KiB
 //	version                         64 shards
+//	forecast                        1,000 points
+//	overlap                         8 segments; how many at once is the Service's bound
 //	bodies, connections, times      Options
 //
 // # Failures of a write

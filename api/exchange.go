@@ -16,11 +16,11 @@ type exchange struct {
 	body body
 
 	read    Read
-	limit   int     // of ?limit=; 0: none
+	asked   asked
 	version Version // what read.MinVersion aliases
 
 	text    []byte // the body of a request with one record
-	names   []byte // unescaped names of the path
+	names   []byte // unescaped names of the path and the query
 	scratch []byte // the reply
 }
 
@@ -91,7 +91,7 @@ func (s *Server) finish(x *exchange, started time.Time) {
 func (s *Server) release(x *exchange) {
 	x.ctx, x.target = nil, target{}
 	x.body.close()
-	x.read, x.limit = Read{}, 0
+	x.read, x.asked = Read{}, asked{titles: x.asked.titles[:0]}
 	for _, buffer := range [...]*[]byte{&x.text, &x.names, &x.scratch} {
 		if *buffer = (*buffer)[:0]; cap(*buffer) > scratchKeptMax {
 			*buffer = nil

@@ -23,6 +23,7 @@ const (
 	Refused                                  // 409: the cluster's state does not allow it
 	NotFoundFailure                          // 404
 	BadRequest                               // 400
+	BusyFailure                              // 503: a read that the node has no room for now
 )
 
 func (f *Failure) Error() string {
@@ -47,6 +48,8 @@ func (k FailureKind) problem() problemKind {
 		return problemNotFound
 	case BadRequest:
 		return problemBadRequest
+	case BusyFailure:
+		return problemBusy
 	default:
 		return problemInternal
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -25,6 +26,8 @@ type town struct {
 	readErr error
 	// nodesErr is returned by Join and Leave.
 	nodesErr error
+	// overlapping, if set, is called by Overlap, and fails it.
+	overlapping func(ctx context.Context) error
 	// panicking users make the town panic.
 	panicking string
 
@@ -35,8 +38,15 @@ type town struct {
 		indexes     [2]uint64
 		chunks      []int // the size of each WriteAll
 		reads       []Read
+		ticks       []townTick // oldest first
 		nodes       map[string]string
 	}
+}
+
+// townTick is what the town counted at one tick.
+type townTick struct {
+	at     int64
+	counts map[string]uint64
 }
 
 type membershipKey struct{ id, segment string }
@@ -142,8 +152,77 @@ func (t *town) read(r Read) error {
 func (t *town) Counts(r Read) (Counts, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.listed(r, t.mu.counts)
+}
+
+func (t *town) CountsAt(r Read, at int64) (Counts, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.listed(r, t.countsAt(at))
+}
+
+// countsAt counts who will still be there at an instant, in the segments that have
+// anybody. It is called with mu held, as listed is.
+func (t *town) countsAt(at int64) map[string]uint64 {
+	counts := map[string]uint64{}
+	for key, expiry := range t.mu.memberships {
+		if expiry > max(at, t.now.Unix()) {
+			counts[key.segment]++
+		}
+	}
+	return counts
+}
+
+func (t *town) Forecast(r Read, title []byte, until, step int64) ([]Point, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var points []Point
+	for at := t.now.Unix(); at == t.now.Unix() || at <= until; at += step {
+		points = append(points, Point{at, t.countsAt(at)[string(title)]})
+	}
+	return points, t.read(r)
+}
+
+func (t *town) History(r Read, title []byte, from, to int64) ([]Point, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var points []Point
+	for _, tick := range t.mu.ticks {
+		if from <= tick.at && tick.at <= to {
+			points = append(points, Point{tick.at, tick.counts[string(title)]})
+		}
+	}
+	return points, t.read(r)
+}
+
+func (t *town) Overlap(ctx context.Context, r Read, titles [][]byte) (Overlap, error) {
+	if t.overlapping != nil {
+		return Overlap{}, t.overlapping(ctx)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o := Overlap{Segments: make([]uint64, len(titles))}
+	in := map[string]int{} // by user: in how many of them
+	for key := range t.mu.memberships {
+		for i, title := range titles {
+			if string(title) == key.segment {
+				o.Segments[i]++
+				in[key.id]++
+			}
+		}
+	}
+	for _, n := range in {
+		o.Union++
+		if n == len(titles) {
+			o.Intersection++
+		}
+	}
+	return o, t.read(r)
+}
+
+func (t *town) listed(r Read, counts map[string]uint64) (Counts, error) {
 	segments := []SegmentCount{}
-	for title, count := range t.mu.counts {
+	for title, count := range counts {
 		segments = append(segments, SegmentCount{Title: title, UsersCount: count})
 	}
 	slices.SortFunc(segments, func(a, b SegmentCount) int {

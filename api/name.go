@@ -50,10 +50,20 @@ func checkWideName(name []byte) string {
 
 // unescapePath appends one part of a raw path to dst with its percent-escapes
 // decoded. A plus sign is a plus sign.
-func unescapePath(dst, raw []byte) ([]byte, bool) {
+func unescapePath(dst, raw []byte) ([]byte, bool) { return appendUnescaped(dst, raw, '+') }
+
+// unescapeQuery does the same for a name in a query, in which a plus sign stands for
+// a space, as forms and most libraries write it.
+func unescapeQuery(dst, raw []byte) ([]byte, bool) { return appendUnescaped(dst, raw, ' ') }
+
+// appendUnescaped decodes percent-escapes, and puts plus for a plus sign that is not escaped.
+func appendUnescaped(dst, raw []byte, plus byte) ([]byte, bool) {
 	for i := 0; i < len(raw); i++ {
 		b := raw[i]
-		if b == '%' {
+		switch b {
+		case '+':
+			b = plus
+		case '%':
 			if i+2 >= len(raw) {
 				return dst, false
 			}

@@ -11,10 +11,12 @@ const (
 	keyNodeID  = "id"
 	keyAddress = "address"
 
+	nodeIDBytesMax  = 64
 	addressBytesMax = 300 // a host name of 253 bytes, a colon and a port
 
 	reasonJoinKey  = "there is an unknown key: the keys are id and address, written exactly so"
 	reasonLeaveKey = "there is an unknown key: the only key is id, written exactly so"
+	reasonNodeID   = "must be 1 to 64 of a-z A-Z 0-9 . _ - and neither . nor .. : give the id of the node's own configuration"
 	reasonAddress  = "must be host:port, with a port from 1 to 65535"
 )
 
@@ -80,7 +82,7 @@ func decodeNode(data []byte, withAddress bool) (node, fault) {
 		switch {
 		case string(key) == keyNodeID:
 			c.once(keyNodeID, n.id != nil)
-			n.id = c.name(keyNodeID)
+			n.id = c.nodeID(withAddress)
 		case withAddress && string(key) == keyAddress:
 			c.once(keyAddress, n.address != nil)
 			n.address = c.address()
@@ -97,6 +99,29 @@ func decodeNode(data []byte, withAddress bool) (node, fault) {
 		c.fail(keyAddress, reasonMissing)
 	}
 	return n, c.fault
+}
+
+// nodeID reads a name. That of a node that is to be added must be one that a node can
+// have; another cannot be known, which is for the cluster to say.
+func (c *cursor) nodeID(added bool) []byte {
+	start := c.at
+	id := c.name(keyNodeID)
+	if added && !c.failed() && !isNodeID(id) {
+		c.at = start
+		c.fail(keyNodeID, reasonNodeID)
+	}
+	return id
+}
+
+// isNodeID has the rule of a node's configuration.
+func isNodeID(id []byte) bool {
+	for _, b := range id {
+		letter := b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
+		if !letter && !isDigit(b) && b != '.' && b != '_' && b != '-' {
+			return false
+		}
+	}
+	return len(id) > 0 && len(id) <= nodeIDBytesMax && string(id) != "." && string(id) != ".."
 }
 
 // address reads a string that is host:port.

@@ -66,6 +66,12 @@ func TestOpenAPIDescribesWhatEachRouteReads(t *testing.T) {
 			queryConsistency: strings.Contains(text, "/parameters/consistency"),
 			queryVersion:     strings.Contains(text, "/parameters/minVersion"),
 			queryLimit:       strings.Contains(text, `"limit"`),
+			queryAt:          strings.Contains(text, `"name": "at"`),
+			queryUntil:       strings.Contains(text, `"name": "until"`),
+			queryStep:        strings.Contains(text, `"name": "step"`),
+			queryFrom:        strings.Contains(text, `"name": "from"`),
+			queryTo:          strings.Contains(text, `"name": "to"`),
+			queryTitles:      strings.Contains(text, `"name": "titles"`),
 		} {
 			if (r.query&param != 0) != described {
 				t.Errorf("%s %s: parameter %d described: %v", r.method, r.pattern, param, described)
@@ -151,7 +157,7 @@ func TestProblemTypesAreDescribed(t *testing.T) {
 	}
 	for _, kind := range []problemKind{
 		problemBadRequest, problemNotFound, problemMethod, problemTimeout, problemRefused, problemTooLarge, problemMediaType,
-		problemSegmentsFull, problemHeaderTooLarge, problemInternal, problemNotApplied, problemOutboxFull, problemStale,
+		problemSegmentsFull, problemHeaderTooLarge, problemInternal, problemNotApplied, problemOutboxFull, problemStale, problemBusy,
 		problemUnknown, problemPartly,
 	} {
 		if !strings.Contains(string(openAPI), `"`+problemURN+kind.name+`"`) {

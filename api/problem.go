@@ -32,6 +32,7 @@ var (
 	problemNotApplied     = problemKind{"not-applied", "Not applied", 503}
 	problemOutboxFull     = problemKind{"outbox-full", "Not applied: PostgreSQL is too far behind", 503}
 	problemStale          = problemKind{"stale", "The node is not as fresh as asked", 503}
+	problemBusy           = problemKind{"busy", "Not done: the node has too much to do", 503}
 	problemUnknown        = problemKind{"outcome-unknown", "Outcome unknown", 504}
 	problemPartly         = problemKind{"partly-applied", "Applied in part", 504}
 )

@@ -1,23 +1,58 @@
 package api
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // queryParams is the set of query parameters that a route knows.
-type queryParams uint8
+type queryParams uint16
 
 const (
 	queryConsistency queryParams = 1 << iota // consistency=local or linearizable
 	queryLimit                               // limit=N
+	queryAt                                  // at=<instant>
+	queryUntil                               // until=<instant>
+	queryStep                                // step=<length of time>
+	queryFrom                                // from=<instant>
+	queryTo                                  // to=<instant>
+	queryTitles                              // titles=a,b; may be given several times
 	queryVersion                             // no parameter, but the header Headcount-Min-Version
 	queryAny                                 // whatever: there is nothing to read
 
 	queryRead = queryConsistency | queryVersion
 )
 
+// queryNames are the parameters in the order in which a refusal lists them.
+var queryNames = [...]struct {
+	param queryParams
+	name  string
+}{
+	{queryAt, "at"},
+	{queryUntil, "until"},
+	{queryStep, "step"},
+	{queryFrom, "from"},
+	{queryTo, "to"},
+	{queryTitles, "titles"},
+	{queryConsistency, "consistency"},
+	{queryLimit, "limit"},
+}
+
 // limitMax bounds ?limit=.
 const limitMax = 1_000_000
 
 const headerMinVersion = "Headcount-Min-Version"
+
+// asked is what the query parameters of a request say. Instants are Unix seconds.
+type asked struct {
+	given    queryParams // the others are zero
+	limit    int
+	at       int64
+	until    int64
+	step     int64 // seconds, >= 1
+	from, to int64
+	titles   [][]byte // distinct names, at most overlapTitlesMax
+}
 
 // parseQuery reads the parameters of a request into x, or refuses the request.
 func (x *exchange) parseQuery() bool {
@@ -25,7 +60,6 @@ func (x *exchange) parseQuery() bool {
 	if known&queryAny != 0 {
 		return true
 	}
-	var seen queryParams
 	for rest := x.query; len(rest) > 0; {
 		var pair []byte
 		pair, rest, _ = bytes.Cut(rest, []byte("&"))
@@ -33,15 +67,15 @@ func (x *exchange) parseQuery() bool {
 		param, reason := x.parseParam(string(key), value)
 		switch {
 		case param&known == 0:
-			reason = x.unknownParam()
-		case param&seen != 0:
+			reason = known.unknown()
+		case param&x.asked.given&^queryTitles != 0:
 			reason = "a query parameter is given twice: give it once"
 		}
 		if reason != "" {
 			x.problem(problemBadRequest, reason)
 			return false
 		}
-		seen |= param
+		x.asked.given |= param
 	}
 	return known&queryVersion == 0 || x.parseMinVersion()
 }
@@ -62,22 +96,45 @@ func (x *exchange) parseParam(key string, value []byte) (param queryParams, reas
 		if !ok || len(rest) > 0 || n == 0 {
 			reason = "limit must be a whole number from 1 to 1000000"
 		}
-		x.limit = int(n)
+		x.asked.limit = int(n)
 		return queryLimit, reason
+	case "at":
+		x.asked.at, reason = queryInstant(key, value, roundDown)
+		return queryAt, reason
+	case "until":
+		x.asked.until, reason = queryInstant(key, value, roundDown)
+		return queryUntil, reason
+	case "from":
+		x.asked.from, reason = queryInstant(key, value, roundUp)
+		return queryFrom, reason
+	case "to":
+		x.asked.to, reason = queryInstant(key, value, roundDown)
+		return queryTo, reason
+	case "step":
+		x.asked.step, reason = queryStepSeconds(value)
+		return queryStep, reason
+	case "titles":
+		return queryTitles, x.parseTitles(value)
 	default:
 		return 0, ""
 	}
 }
 
-func (x *exchange) unknownParam() string {
-	switch {
-	case x.route.query&queryLimit != 0:
-		return "there is an unknown query parameter: the path knows consistency and limit"
-	case x.route.query&queryConsistency != 0:
-		return "there is an unknown query parameter: the path knows consistency"
-	default:
-		return "there is an unknown query parameter: the path knows none"
+// unknown says what a route knows, to a client that asked for something else.
+func (p queryParams) unknown() string {
+	var names []string
+	for _, q := range queryNames {
+		if p&q.param != 0 {
+			names = append(names, q.name)
+		}
 	}
+	knows := "none"
+	if n := len(names); n > 1 {
+		knows = strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	} else if n == 1 {
+		knows = names[0]
+	}
+	return "there is an unknown query parameter: the path knows " + knows
 }
 
 func (x *exchange) parseMinVersion() bool {

@@ -48,19 +48,29 @@ func TestCounts(t *testing.T) {
 	}
 }
 
+// freshReads are the reads that can be asked to be fresh.
+var freshReads = []string{
+	"/segments/count", "/segments/count?at=1760000060", "/segments/a/count", "/segments/a/forecast", "/segments/a/history",
+	"/segments/overlap?titles=a,b", "/users/u1",
+}
+
 func TestReadsPassOnHowFreshTheyMustBe(t *testing.T) {
 	s := serve(t, newTown(), Options{})
-	for _, path := range []string{"/segments/count", "/segments/a/count", "/users/u1"} {
+	for _, path := range freshReads {
 		s.do(t, "GET", path, "")
 		if got := s.town.lastRead(); got.Linearizable || len(got.MinVersion) != 0 {
 			t.Errorf("%s: %+v", path, got)
 		}
-		s.do(t, "GET", path+"?consistency=linearizable", "", "headcount-min-version: 0:7,63:18446744073709551615")
+		with := path + "?"
+		if strings.Contains(path, "?") {
+			with = path + "&"
+		}
+		s.do(t, "GET", with+"consistency=linearizable", "", "headcount-min-version: 0:7,63:18446744073709551615")
 		want := Version{{0, 7}, {63, 1<<64 - 1}}
 		if got := s.town.lastRead(); !got.Linearizable || !slices.Equal(got.MinVersion, want) {
 			t.Errorf("%s: %+v", path, got)
 		}
-		s.do(t, "GET", path+"?consistency=local", "")
+		s.do(t, "GET", with+"consistency=local", "")
 		if got := s.town.lastRead(); got.Linearizable || len(got.MinVersion) != 0 {
 			t.Errorf("%s: %+v, left over from another request", path, got)
 		}
@@ -75,6 +85,7 @@ func TestReadsThatFailSayWhy(t *testing.T) {
 	}{
 		{&Failure{Kind: StaleFailure, Detail: "shard 3 is at index 5, not 9"}, 503, "shard 3"},
 		{&Failure{Kind: NotAppliedFailure, Detail: "shard 3 has no leader"}, 503, "no leader"},
+		{&Failure{Kind: BusyFailure, Detail: "two overlaps already"}, 503, "two overlaps"},
 		{&Failure{Kind: BadRequest, Detail: "there is no shard 40"}, 400, "no shard 40"},
 		{&Failure{Kind: NotFoundFailure}, 404, "no such thing"},
 		{errors.New("secret"), 500, "the node's log says more"},
@@ -83,7 +94,7 @@ func TestReadsThatFailSayWhy(t *testing.T) {
 		town := newTown()
 		town.readErr = c.err
 		s := serve(t, town, Options{})
-		for _, path := range []string{"/segments/count", "/segments/a/count", "/users/u1"} {
+		for _, path := range freshReads {
 			got := s.do(t, "GET", path, "")
 			if p := got.problem(t, c.status); !strings.Contains(p.Detail, c.detail) || strings.Contains(got.body, "secret") {
 				t.Errorf("GET %s: %v, want %q", path, got, c.detail)
@@ -102,6 +113,11 @@ func TestNodes(t *testing.T) {
 		{"/cluster/join", `{"id":"n4","address":"10.0.0.4:7000"}`, 200, `{"status":"joined"}`},
 		{"/cluster/join", `{"address":"[::1]:1","id":"n5"}`, 200, `{"status":"joined"}`},
 		{"/cluster/join", `{"id":"n6","address":"node-6.example:65535"}`, 200, `{"status":"joined"}`},
+		{"/cluster/join", `{"id":"n 7","address":"10.0.0.7:7000"}`, 400, `"detail":"id must be 1 to 64 of a-z A-Z 0-9 . _ -`},
+		{"/cluster/join", `{"id":"..","address":"10.0.0.7:7000"}`, 400, `neither . nor ..`},
+		{"/cluster/join", `{"id":"` + strings.Repeat("n", 65) + `","address":"10.0.0.7:7000"}`, 400, `1 to 64`},
+		{"/cluster/join", `{"id":"n/7","address":"nowhere"}`, 400, `"detail":"id must`},
+		{"/cluster/leave", `{"id":"n 7"}`, 404, `not in the cluster`},
 		{"/cluster/leave", `{"id":"n5"}`, 200, `{"status":"left"}`},
 		{"/cluster/leave", `{"id":"n5"}`, 404, `"detail":"node \"n5\" is not in the cluster"`},
 	}

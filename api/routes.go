@@ -38,8 +38,11 @@ type routeTable struct {
 func newRouteTable() *routeTable {
 	all := []route{
 		{method: "POST", pattern: "/users", serve: (*exchange).postUsers, body: true},
-		{method: "GET", pattern: "/segments/count", serve: (*exchange).getCounts, query: queryRead | queryLimit},
+		{method: "GET", pattern: "/segments/count", serve: (*exchange).getCounts, query: queryRead | queryLimit | queryAt},
+		{method: "GET", pattern: "/segments/overlap", serve: (*exchange).getOverlap, query: queryRead | queryTitles},
 		{method: "GET", pattern: "/segments/{title}/count", serve: (*exchange).getCount, query: queryRead},
+		{method: "GET", pattern: "/segments/{title}/forecast", serve: (*exchange).getForecast, query: queryRead | queryUntil | queryStep},
+		{method: "GET", pattern: "/segments/{title}/history", serve: (*exchange).getHistory, query: queryRead | queryFrom | queryTo},
 		{method: "GET", pattern: "/users/{ID}", serve: (*exchange).getUser, query: queryRead},
 		{method: "DELETE", pattern: "/users/{ID}", serve: (*exchange).deleteUser},
 		{method: "DELETE", pattern: "/users/{ID}/segments/{title}", serve: (*exchange).deleteMembership},

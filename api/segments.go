@@ -2,19 +2,29 @@ package api
 
 import "strconv"
 
-// getCounts answers with all segments, or with the largest of them.
+// reasonAtPast says where the past is to be had.
+const reasonAtPast = "at is in the past: GET /segments/{title}/history has the counts kept at ticks"
+
+// getCounts answers with all segments, or with the largest of them, as they are or
+// as they will be at an instant if nobody renews.
 func (x *exchange) getCounts() {
-	counts, err := x.server.service.Counts(x.read)
+	ahead := x.asked.given&queryAt != 0
+	if ahead && x.asked.at < x.server.service.Now().Unix() {
+		x.problem(problemBadRequest, reasonAtPast)
+		return
+	}
+	counts, err := x.counts(ahead)
 	if err != nil {
 		x.failure(err, problemInternal)
 		return
 	}
-	if x.limit == 0 || x.limit >= len(counts.Segments) {
+	limit := x.asked.limit
+	if limit == 0 || limit >= len(counts.Segments) {
 		x.reply(200, counts.Body)
 		return
 	}
 	reply := append(x.scratch[:0], '[')
-	for i, segment := range counts.Segments[:x.limit] {
+	for i, segment := range counts.Segments[:limit] {
 		if i > 0 {
 			reply = append(reply, ',')
 		}
@@ -22,6 +32,13 @@ func (x *exchange) getCounts() {
 	}
 	x.scratch = append(reply, ']')
 	x.replyScratch(200)
+}
+
+func (x *exchange) counts(ahead bool) (Counts, error) {
+	if ahead {
+		return x.server.service.CountsAt(x.read, x.asked.at)
+	}
+	return x.server.service.Counts(x.read)
 }
 
 // getCount answers with one segment, which need not exist.

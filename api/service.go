@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"io"
 	"time"
 )
@@ -24,6 +25,23 @@ type Service interface {
 
 	// Counts returns all segments. The result is shared: nobody may change it.
 	Counts(r Read) (Counts, error)
+
+	// CountsAt returns all segments as they will be at an instant if nobody
+	// renews. One before now reads as now.
+	CountsAt(r Read, at int64) (Counts, error)
+
+	// Forecast returns the users of one segment who will still be in it now, and
+	// every step seconds from now on up to until, if nobody renews. It has at
+	// least the point of now, and no more than the exchange has allowed for.
+	Forecast(r Read, title []byte, until, step int64) ([]Point, error)
+
+	// History returns the users that one segment had at the ticks kept in
+	// [from, to], oldest first.
+	History(r Read, title []byte, from, to int64) ([]Point, error)
+
+	// Overlap counts the users of 2 to 8 distinct segments, together and each, and
+	// gives up when ctx ends. The titles are borrowed for the call.
+	Overlap(ctx context.Context, r Read, titles [][]byte) (Overlap, error)
 
 	// Count returns the users of one segment: 0 for one that nobody is in.
 	Count(r Read, title []byte) (uint64, error)
@@ -101,6 +119,19 @@ type Counts struct {
 type SegmentCount struct {
 	Title      string `json:"title"`
 	UsersCount uint64 `json:"usersCount"`
+}
+
+// Point is what a segment counts at one instant.
+type Point struct {
+	At         int64 // Unix seconds
+	UsersCount uint64
+}
+
+// Overlap is how many users some segments have, and have in common.
+type Overlap struct {
+	Segments     []uint64 // in the order of the titles
+	Intersection uint64   // users who are in all of them
+	Union        uint64   // users who are in any of them
 }
 
 // Membership is one segment of a user.

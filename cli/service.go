@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -98,13 +99,64 @@ func (s *service) Counts(r api.Read) (api.Counts, error) {
 	if t := s.counts.Load(); t != nil && t.of == view {
 		return t.counts, nil
 	}
-	t := &translatedCounts{of: view, counts: api.Counts{Body: view.Body}}
-	t.counts.Segments = make([]api.SegmentCount, len(view.Segments))
-	for i, c := range view.Segments {
-		t.counts.Segments[i] = api.SegmentCount{Title: c.Title, UsersCount: uint64(c.UsersCount)}
-	}
+	t := &translatedCounts{of: view, counts: counts(view)}
 	s.counts.Store(t)
 	return t.counts, nil
+}
+
+// CountsAt implements [api.Service].
+func (s *service) CountsAt(r api.Read, at int64) (api.Counts, error) {
+	view, err := s.node.CountsAt(read(r), at)
+	if err != nil {
+		return api.Counts{}, failure(err)
+	}
+	return counts(view), nil
+}
+
+func counts(view *node.CountsView) api.Counts {
+	counts := api.Counts{Body: view.Body, Segments: make([]api.SegmentCount, len(view.Segments))}
+	for i, c := range view.Segments {
+		counts.Segments[i] = api.SegmentCount{Title: c.Title, UsersCount: uint64(c.UsersCount)}
+	}
+	return counts
+}
+
+// Forecast implements [api.Service].
+func (s *service) Forecast(r api.Read, title []byte, until, step int64) ([]api.Point, error) {
+	return points(s.node.Forecast(read(r), title, until, step))
+}
+
+// History implements [api.Service].
+func (s *service) History(r api.Read, title []byte, from, to int64) ([]api.Point, error) {
+	return points(s.node.History(read(r), title, from, to))
+}
+
+func points(counted []node.Point, err error) ([]api.Point, error) {
+	if err != nil {
+		return nil, failure(err)
+	}
+	points := make([]api.Point, len(counted))
+	for i, p := range counted {
+		points[i] = api.Point{At: p.At, UsersCount: uint64(p.UsersCount)}
+	}
+	return points, nil
+}
+
+// Overlap implements [api.Service].
+func (s *service) Overlap(ctx context.Context, r api.Read, titles [][]byte) (api.Overlap, error) {
+	names := make([]string, len(titles))
+	for i, title := range titles {
+		names[i] = string(title)
+	}
+	o, err := s.node.Overlap(ctx, read(r), names)
+	if err != nil {
+		return api.Overlap{}, failure(err)
+	}
+	overlap := api.Overlap{Intersection: uint64(o.Intersection), Union: uint64(o.Union)}
+	for _, c := range o.Segments {
+		overlap.Segments = append(overlap.Segments, uint64(c.UsersCount))
+	}
+	return overlap, nil
 }
 
 // Count implements [api.Service].
@@ -190,6 +242,8 @@ func failure(err error) *api.Failure {
 	var unknown *node.Unknown
 	var behind *node.Behind
 	var refused *node.Refused
+	var notFound *node.NotFound
+	var busy *node.Busy
 	switch {
 	case errors.As(err, &notApplied):
 		return &api.Failure{Kind: api.NotAppliedFailure, RetryAfter: notApplied.RetryAfter, Detail: notApplied.Reason}
@@ -197,6 +251,10 @@ func failure(err error) *api.Failure {
 		return &api.Failure{Kind: api.UnknownFailure, Detail: unknown.Reason}
 	case errors.As(err, &refused):
 		return &api.Failure{Kind: api.Refused, Detail: refused.Reason}
+	case errors.As(err, &notFound):
+		return &api.Failure{Kind: api.NotFoundFailure, Detail: notFound.Reason}
+	case errors.As(err, &busy):
+		return &api.Failure{Kind: api.BusyFailure, RetryAfter: busy.RetryAfter, Detail: busy.Reason}
 	case errors.As(err, &behind):
 		return &api.Failure{Kind: api.StaleFailure, RetryAfter: time.Second, Detail: behind.Reason}
 	default:

@@ -131,7 +131,7 @@ func TestDrainedMembershipsAreFreed(t *testing.T) {
 		t.Fatalf("%d memberships are stored, want %d", got, segments)
 	}
 	// A page and a piece are left of each segment, and of its counts a group.
-	if left := s.UsedBytes(); left > segments*(256+64+64) {
+	if left := s.UsedBytes(); left > segments*(384+64+64) {
 		t.Errorf("%d bytes are left of %d after the tick", left, full)
 	}
 }

@@ -58,6 +58,8 @@ func TestMachineBehavesLikeModel(t *testing.T) {
 		"verdict 1", "verdict 2", "verdict 3", "verdict 4",
 		"status 1", "status 2", "status 3", "status 4", "status 5", "status 6", "status 7", "status 8", "status 9",
 		"the leader catches up", "the follower catches up", "a new replica catches up",
+		"counts at a later instant", "a forecast that falls", "an overlap", "a history with counts",
+		"a read ahead beside a snapshot", "a read ahead of a follower that lags",
 	} {
 		if tally[what] < count/10 {
 			t.Errorf("%s: only %d times in %d sequences", what, tally[what], count)

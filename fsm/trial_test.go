@@ -32,6 +32,7 @@ type trial struct {
 	leader    *replica
 	follower  *replica
 	followed  int // entries the follower has applied
+	behind    followerModel
 	snapshots []*heldSnapshot
 	sent      map[string]batch // the last batch of each origin, applied or not
 
@@ -43,6 +44,7 @@ type trial struct {
 
 type logged struct {
 	index  uint64
+	entry  entry
 	data   []byte
 	digest uint64 // of the leader after it
 	result any
@@ -110,7 +112,7 @@ func (tr *trial) propose(e entry) {
 	if !slices.Equal(data, given) {
 		tr.fatalf("Apply wrote to the entry it was given")
 	}
-	tr.log = append(tr.log, logged{index, data, tr.leader.Stats().Digest, got})
+	tr.log = append(tr.log, logged{index, e, data, tr.leader.Stats().Digest, got})
 	tr.checkDigest()
 	if result, ok := got.(fsm.Result); ok {
 		tr.count(result)

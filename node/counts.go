@@ -88,14 +88,29 @@ func (c *counts) changes() (n uint64) {
 func (c *counts) build() (*CountsView, error) {
 	now := c.clock.now()
 	v := &CountsView{
-		indexes: make([]uint64, len(c.machines)),
 		changes: c.changes(), // before the counts: a change in between is seen next time
 		until:   (now/c.bucketSeconds + 1) * c.bucketSeconds,
 		built:   time.Now(),
 	}
+	err := v.fill(c.machines, func(m *fsm.Machine, visit func(string, int64)) uint64 { return m.Counts(now, visit) })
+	return v, err
+}
+
+// ahead builds the view that the instant at will have if nobody renews. It is not
+// kept: another reader means another instant.
+func (c *counts) ahead(at int64) (*CountsView, error) {
+	now := c.clock.now()
+	v := new(CountsView)
+	err := v.fill(c.machines, func(m *fsm.Machine, visit func(string, int64)) uint64 { return m.CountsAt(now, at, visit) })
+	return v, err
+}
+
+// fill adds up what read finds in each machine.
+func (v *CountsView) fill(machines []*fsm.Machine, read func(m *fsm.Machine, visit func(title string, count int64)) uint64) error {
+	v.indexes = make([]uint64, len(machines))
 	sums := make(map[string]int64)
-	for shard, m := range c.machines {
-		v.indexes[shard] = m.Counts(now, func(title string, count int64) { sums[title] += count })
+	for shard, m := range machines {
+		v.indexes[shard] = read(m, func(title string, count int64) { sums[title] += count })
 	}
 	v.Segments = make([]SegmentCount, 0, len(sums))
 	for title, n := range sums {
@@ -108,8 +123,8 @@ func (c *counts) build() (*CountsView, error) {
 	e := json.NewEncoder(&body)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v.Segments); err != nil {
-		return nil, fmt.Errorf("encoding the counts: %w", err)
+		return fmt.Errorf("encoding the counts: %w", err)
 	}
 	v.Body = bytes.TrimSuffix(body.Bytes(), []byte("\n"))
-	return v, nil
+	return nil
 }

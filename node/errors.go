@@ -34,6 +34,19 @@ func (e *Refused) Error() string { return e.Reason }
 
 func refused(format string, args ...any) error { return &Refused{fmt.Sprintf(format, args...)} }
 
+// NotFound is the failure of a request about something that there is not.
+type NotFound struct{ Reason string }
+
+func (e *NotFound) Error() string { return e.Reason }
+
+// Busy is the failure of a read that this node has no room for now. Another node may.
+type Busy struct {
+	Reason     string
+	RetryAfter time.Duration
+}
+
+func (e *Busy) Error() string { return e.Reason }
+
 // errNotProposed says of an attempt at a batch that it never entered the log and
 // never will. Any other error of an attempt leaves that open.
 var errNotProposed = errors.New("not proposed")

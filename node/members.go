@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,6 +32,20 @@ type membershipRequest struct {
 // as the request's error.
 type membershipReply struct {
 	Refused string `json:"refused,omitempty"`
+	// NotFound says that it was refused because there is no such node.
+	NotFound bool `json:"notFound,omitempty"`
+}
+
+// refusal returns the error that the reply tells, or nil.
+func (m membershipReply) refusal() error {
+	switch {
+	case m.NotFound:
+		return &NotFound{m.Refused}
+	case m.Refused != "":
+		return &Refused{m.Refused}
+	default:
+		return nil
+	}
 }
 
 // Join adds the node at a peer address to the cluster. It returns when the cluster
@@ -43,8 +58,8 @@ func (n *Node) Join(id, address string) error {
 }
 
 // Leave removes a node: its leaderships move, then it is taken out of every group.
-// It returns when the node is out. The error is a *Refused, or says that it could
-// not be done (yet).
+// It returns when the node is out. The error is a *Refused, a *NotFound, or says that
+// it could not be done (yet).
 func (n *Node) Leave(id string) error {
 	ctx, cancel := context.WithTimeout(n.ctx, leaveTimeout)
 	defer cancel()
@@ -78,7 +93,8 @@ func (n *Node) toLeader(ctx context.Context, kind transport.Kind, r membershipRe
 				return n.peers.call(ctx, leader, kind, payload)
 			}, r)
 			var refusal *Refused
-			if err == nil || errors.As(err, &refusal) {
+			var notFound *NotFound
+			if err == nil || errors.As(err, &refusal) || errors.As(err, &notFound) {
 				return err
 			}
 			last = err
@@ -102,10 +118,7 @@ func (n *Node) sendMembership(ctx context.Context, send func(context.Context, []
 	if err := json.Unmarshal(reply, &m); err != nil {
 		return fmt.Errorf("the leader's answer is damaged: %w", err)
 	}
-	if m.Refused != "" {
-		return &Refused{m.Refused}
-	}
-	return nil
+	return m.refusal()
 }
 
 // answerMembership handles a request of one kind: here if this node leads the
@@ -124,11 +137,14 @@ func (n *Node) answerMembership(kind transport.Kind) transport.Handler {
 		err := n.changeMembership(ctx, kind, r)
 		var mine *Refused
 		var theirs *cluster.Refusal
+		var notFound *NotFound
 		switch {
 		case errors.As(err, &mine):
-			return json.Marshal(membershipReply{mine.Reason})
+			return json.Marshal(membershipReply{Refused: mine.Reason})
 		case errors.As(err, &theirs):
-			return json.Marshal(membershipReply{theirs.Reason})
+			return json.Marshal(membershipReply{Refused: theirs.Reason})
+		case errors.As(err, &notFound):
+			return json.Marshal(membershipReply{Refused: notFound.Reason, NotFound: true})
 		case err != nil:
 			return nil, err
 		}
@@ -211,7 +227,7 @@ func (n *Node) leave(ctx context.Context, id string) error {
 	state := n.cluster.State()
 	leaver, ok := state.Nodes[id]
 	if !ok {
-		return refused("node %s is not known: the nodes are %v", id, state.NodeIDs())
+		return &NotFound{fmt.Sprintf("there is no node %s: the nodes are %s", id, strings.Join(state.NodeIDs(), ", "))}
 	}
 	if leaver.State == cluster.Leaving {
 		return nil // asked before

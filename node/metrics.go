@@ -12,6 +12,7 @@ func (n *Node) WriteMetrics(w io.Writer) {
 	ready, _ := n.Ready()
 	metrics.WriteGaugeUint64(w, "headcount_ready", flag(ready))
 	metrics.WriteCounterUint64(w, "headcount_diverged_total", uint64(n.diverged.Load()))
+	n.overlaps.writeMetrics(w)
 	c := n.core.Load()
 	if c == nil {
 		return

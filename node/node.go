@@ -76,6 +76,7 @@ type Node struct {
 	schedule atomic.Pointer[Schedule]
 	diverged atomic.Int64           // replicas seen with another digest at the same index
 	standing atomic.Pointer[string] // why this node is in no cluster yet
+	overlaps overlaps
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -95,7 +96,7 @@ type core struct {
 func Open(o Options) (_ *Node, err error) {
 	o.Founders = slices.Clone(o.Founders)
 	slices.SortFunc(o.Founders, func(a, b Addresses) int { return strings.Compare(a.ID, b.ID) })
-	n := &Node{options: o, clock: newClock(o.SkewMax), cluster: cluster.NewMachine(), logger: o.Logger}
+	n := &Node{options: o, clock: newClock(o.SkewMax), cluster: cluster.NewMachine(), overlaps: newOverlaps(), logger: o.Logger}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if n.who, err = openIdentity(o.DataDir, o.Self.ID, o.Cluster); err != nil {
 		return nil, errors.Join(err, o.Listener.Close())

@@ -140,7 +140,14 @@ func TestJoinAndLeaveRefused(t *testing.T) {
 	wantRefusal(t, c.nodes[1], "join", map[string]string{"id": "", "address": nobody})
 	wantImpostorRefused(t, c)
 	wantRefusal(t, c.nodes[0], "join", map[string]string{"id": "n9", "address": c.nodes[2].peer})
-	wantRefusal(t, c.nodes[2], "leave", map[string]string{"id": "n9"})
+	for _, n := range c.nodes {
+		if got := change(t, n, "leave", map[string]string{"id": "n9"}); got.status != http.StatusNotFound || isProblem(got) != nil {
+			t.Errorf("leave of an unknown node by way of %s: %v, want 404", n.id, got)
+		}
+		if got := change(t, n, "join", map[string]string{"id": "n 9", "address": nobody}); got.status != http.StatusBadRequest || isProblem(got) != nil {
+			t.Errorf("join under an ID that no node can have by way of %s: %v, want 400", n.id, got)
+		}
+	}
 	wantRefusal(t, c.nodes[2], "leave", map[string]string{"id": ""})
 
 	// Two of three are a majority; one of the two left by a leave would not be. The

@@ -61,14 +61,8 @@ func (s *Server) counts(w http.ResponseWriter, r *http.Request) {
 		Title      string `json:"title"`
 		UsersCount int    `json:"usersCount"`
 	}
-	users := map[string]int{}
-	for key, expiry := range s.mu.memberships {
-		if expiry > time.Now().Unix() {
-			users[key.segment]++
-		}
-	}
 	all := []count{}
-	for title, n := range users {
+	for title, n := range s.usersAt(instant(r, "at", time.Now().Unix())) {
 		all = append(all, count{title, n})
 	}
 	slices.SortFunc(all, func(a, b count) int {
@@ -89,13 +83,8 @@ func (s *Server) count(w http.ResponseWriter, r *http.Request) {
 	if !s.atLeast(w, r) {
 		return
 	}
-	title, n := r.PathValue("title"), 0
-	for key, expiry := range s.mu.memberships {
-		if key.segment == title && expiry > time.Now().Unix() {
-			n++
-		}
-	}
-	reply(w, 200, map[string]any{"title": title, "usersCount": n})
+	title := r.PathValue("title")
+	reply(w, 200, map[string]any{"title": title, "usersCount": s.usersAt(time.Now().Unix())[title]})
 }
 
 func (s *Server) clusterStatus(w http.ResponseWriter, _ *http.Request) {
