@@ -34,15 +34,15 @@ type Overlap struct {
 func (m *Machine) Overlap(ctx context.Context, now int64, titles []string) (Overlap, error) {
 	h := m.holdOverlap(now, titles)
 	defer h.release()
-	for h.part < len(h.parts) {
-		if err := ctx.Err(); err != nil {
-			return Overlap{}, err
+	for ctx.Err() == nil {
+		if h.part >= len(h.parts) {
+			return h.result, nil
 		}
 		if !h.step() {
 			return Overlap{}, ErrOverlapBusy
 		}
 	}
-	return h.result, nil
+	return Overlap{}, ctx.Err()
 }
 
 const (
