@@ -72,11 +72,11 @@ func (m *Memory) find(p *piece, k Key) (number uint32, l *line, at int) {
 
 // insert puts a key that the piece does not hold into it, and says whether there
 // was room. To make room it reads no more than search lines.
-func (m *Memory) insert(p *piece, k Key, bucket, watermark uint32, search int) bool {
+func (m *Memory) insert(id uint32, p *piece, k Key, bucket, watermark uint32, search int) bool {
 	if p.pages == 0 {
 		return false
 	}
-	m.rebase(p, bucket, watermark)
+	m.rebase(id, p, bucket, watermark)
 	drained := p.drained(watermark)
 	first, second := linesOf(k.Lo, p.pages)
 	number, l := first, m.line(p, first)
@@ -87,8 +87,9 @@ func (m *Memory) insert(p *piece, k Key, bucket, watermark uint32, search int) b
 		number, l, vacant = second, other, others
 	}
 	if vacant == 0 {
-		return m.displace(p, k, bucket, first, second, search)
+		return m.displace(id, p, k, bucket, first, second, search)
 	}
+	m.lineWritable(id, p, number, l)
 	p.occupy(number, l, bits.TrailingZeros(vacant), k, bucket-p.base)
 	return true
 }
@@ -122,7 +123,7 @@ type step struct {
 // displace makes room for a key whose lines are both full: it looks for the shortest
 // way, over lines that it has not seen, to one that is not full, and moves each
 // membership on the way by one step. A search of all lines finds a way if there is any.
-func (m *Memory) displace(p *piece, k Key, bucket, first, second uint32, search int) bool {
+func (m *Memory) displace(id uint32, p *piece, k Key, bucket, first, second uint32, search int) bool {
 	var steps [linesMax]step
 	steps[0], steps[1] = step{first, -1, 0}, step{second, -1, 0}
 	seen, end := uint64(1)<<first|1<<second, 2
@@ -137,7 +138,7 @@ func (m *Memory) displace(p *piece, k Key, bucket, first, second uint32, search 
 			seen |= 1 << number
 			steps[end] = step{number, int8(head), int8(slot)}
 			if p.full>>number&1 == 0 {
-				m.shift(p, steps[:], end, k, bucket)
+				m.shift(id, p, steps[:], end, k, bucket)
 				return true
 			}
 			end++
@@ -148,15 +149,17 @@ func (m *Memory) displace(p *piece, k Key, bucket, first, second uint32, search 
 
 // shift moves every membership on a way by one step, from its end, where a slot is
 // free, to its beginning, where the new key gets the slot that has become so.
-func (m *Memory) shift(p *piece, steps []step, end int, k Key, bucket uint32) {
+func (m *Memory) shift(id uint32, p *piece, steps []step, end int, k Key, bucket uint32) {
 	m.moves++
 	number := steps[end].line
 	to := m.line(p, number)
 	at := bits.TrailingZeros(to.vacant(0))
+	m.lineWritable(id, p, number, to)
 	for steps[end].before >= 0 {
 		slot := int(steps[end].slot)
 		end = int(steps[end].before)
 		from := m.line(p, steps[end].line)
+		m.lineWritable(id, p, steps[end].line, from)
 		p.occupy(number, to, at, from.key(slot), from.bucket(slot))
 		number, to, at = steps[end].line, from, slot
 	}
@@ -164,10 +167,11 @@ func (m *Memory) shift(p *piece, steps []step, end int, k Key, bucket uint32) {
 }
 
 // rebase counts the piece's buckets from the watermark, if it must to hold bucket.
-func (m *Memory) rebase(p *piece, bucket, watermark uint32) {
+func (m *Memory) rebase(id uint32, p *piece, bucket, watermark uint32) {
 	if bucket-p.base <= reachMask {
 		return
 	}
+	m.writable(id, p)
 	m.moves++
 	drained := p.drained(watermark)
 	for number := range p.lines() {
@@ -221,14 +225,14 @@ func (m *Memory) live(p *piece, watermark uint32) (n int) {
 // refill makes the piece hold these memberships and nothing else, in as few pages
 // from pages on as it takes. If a piece cannot hold them, it says so, and the piece
 // is in no order.
-func (m *Memory) refill(p *piece, members []Membership, pages int, watermark uint32) bool {
+func (m *Memory) refill(id uint32, p *piece, members []Membership, pages int, watermark uint32) bool {
 	for ; pages <= pagesMax; pages++ {
 		m.resize(p, pages)
 		for i := range p.pages {
 			*m.pages.At(p.page[i]) = page{}
 		}
 		p.base, p.used, p.full = watermark, 0, 0
-		if m.insertAll(p, members, watermark) == len(members) {
+		if m.insertAll(id, p, members, watermark) == len(members) {
 			return true
 		}
 	}
@@ -236,16 +240,16 @@ func (m *Memory) refill(p *piece, members []Membership, pages int, watermark uin
 }
 
 // mustRefill is refill of what a piece, or the half of one, has held before.
-func (m *Memory) mustRefill(p *piece, members []Membership, pages int, watermark uint32) {
-	if !m.refill(p, members, pages, watermark) {
+func (m *Memory) mustRefill(id uint32, p *piece, members []Membership, pages int, watermark uint32) {
+	if !m.refill(id, p, members, pages, watermark) {
 		panic("table: a piece does not hold what it held before")
 	}
 }
 
 // insertAll returns how many it has inserted before one did not fit.
-func (m *Memory) insertAll(p *piece, members []Membership, watermark uint32) int {
+func (m *Memory) insertAll(id uint32, p *piece, members []Membership, watermark uint32) int {
 	for i, x := range members {
-		if !m.insert(p, x.Key, x.Bucket, watermark, searchAll) {
+		if !m.insert(id, p, x.Key, x.Bucket, watermark, searchAll) {
 			return i
 		}
 	}
@@ -255,7 +259,7 @@ func (m *Memory) insertAll(p *piece, members []Membership, watermark uint32) int
 // extend gives the piece a page more, and moves to it what belongs there now. It
 // forgets what is drained. If there is no way to place everything, it says so, and
 // m.members has what the piece must hold.
-func (m *Memory) extend(p *piece, watermark uint32) bool {
+func (m *Memory) extend(id uint32, p *piece, watermark uint32) bool {
 	m.resize(p, int(p.pages)+1)
 	drained := p.drained(watermark)
 	m.members = m.members[:0]
@@ -274,7 +278,7 @@ func (m *Memory) extend(p *piece, watermark uint32) bool {
 			}
 		}
 	}
-	placed := m.insertAll(p, m.members, watermark)
+	placed := m.insertAll(id, p, m.members, watermark)
 	if placed == len(m.members) {
 		return true
 	}
@@ -295,8 +299,8 @@ func (m *Memory) resize(p *piece, pages int) {
 	}
 }
 
-// pagesFor returns how many pages so many memberships are given.
+// pagesFor returns how many pages so many memberships are given, to begin with.
 func pagesFor(members int) int {
 	const fill = 0.9 // of the slots, so that the next few need not move others
-	return max(1, int(float64(members)/(fill*pageSlots)+0.999))
+	return min(max(1, int(float64(members)/(fill*pageSlots)+0.999)), pagesMax)
 }

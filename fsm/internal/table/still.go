@@ -27,11 +27,21 @@ func (s *Still) Find(k Key) uint32 {
 	}
 	m := s.view.memory
 	p := m.pieces.At(number)
-	_, l, at := m.find(p, k)
-	if l == nil {
+	if p.pages == 0 {
 		return 0
 	}
-	return p.base + l.bucket(at)
+	first, second := linesOf(k.Lo, p.pages)
+	kept := s.view.kept[number]
+	for _, n := range [2]uint32{first, second} {
+		l := s.view.keptLine(kept, n)
+		if l == nil {
+			l = m.line(p, n)
+		}
+		if at := l.find(k); at >= 0 {
+			return p.base + l.bucket(at)
+		}
+	}
+	return 0
 }
 
 // Piece returns the memberships of one piece, appended to members, drained ones
@@ -49,7 +59,7 @@ func (s *Still) Piece(from uint64, members []Membership) (_ []Membership, next u
 		depth = c.piece.depth
 	} else {
 		p := s.view.memory.pieces.At(number)
-		members = s.view.memory.collect(members, p, 0)
+		members = s.view.collect(members, number, p)
 		depth = p.depth
 	}
 	return members, (from>>(64-depth) + 1) << (64 - depth)

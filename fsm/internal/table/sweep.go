@@ -26,7 +26,7 @@ func (t *Table) Sweep(m *Memory, from uint64, watermark uint32) (next uint64, vi
 	}
 	if pages := pagesFor(len(m.members)); len(m.members) < int(p.used) || pages+1 < int(p.pages) {
 		m.writable(number, p)
-		m.mustRefill(p, m.members, min(pages, int(p.pages)), watermark)
+		m.mustRefill(number, p, m.members, min(pages, int(p.pages)), watermark)
 	}
 	return next, visited
 }
@@ -53,7 +53,7 @@ func (t *Table) merge(m *Memory, low uint64, number uint32, p *piece, watermark 
 	if p.depth == t.depth {
 		t.deepest++
 	}
-	m.mustRefill(p, m.members, pagesFor(len(m.members)), watermark)
+	m.mustRefill(number, p, m.members, pagesFor(len(m.members)), watermark)
 	first, count := t.span(low, p.depth)
 	for i := range count {
 		t.directory[first+i] = number

@@ -54,9 +54,9 @@ func (t *Table) Find(m *Memory, k Key) (s Spot) {
 
 // Move changes the bucket of the key at s, which the table holds.
 func (t *Table) Move(m *Memory, s Spot, bucket, watermark uint32) {
-	m.writable(s.number, s.piece)
+	m.lineWritable(s.number, s.piece, s.lineNo, s.line)
 	if k := s.line.key(s.at); bucket-s.piece.base > reachMask {
-		m.rebase(s.piece, bucket, watermark)
+		m.rebase(s.number, s.piece, bucket, watermark)
 		if s.line.bucket(s.at) == 0 { // it was drained, and cleared just now
 			s.piece.occupy(s.lineNo, s.line, s.at, k, bucket-s.piece.base)
 			return
@@ -68,7 +68,7 @@ func (t *Table) Move(m *Memory, s Spot, bucket, watermark uint32) {
 // Remove forgets the key at s, which the table holds. Its slot can be used at once;
 // pages that the table can do without are given back when it is swept.
 func (t *Table) Remove(m *Memory, s Spot) {
-	m.writable(s.number, s.piece)
+	m.lineWritable(s.number, s.piece, s.lineNo, s.line)
 	s.piece.vacate(s.lineNo, s.line, s.at)
 }
 
@@ -83,8 +83,7 @@ func (t *Table) Insert(m *Memory, k Key, bucket, watermark uint32) bool {
 	for {
 		number := t.directory[t.position(k.Lo)]
 		p := m.pieces.At(number)
-		m.writable(number, p)
-		if m.insert(p, k, bucket, watermark, searchFew) {
+		if m.insert(number, p, k, bucket, watermark, searchFew) {
 			return true
 		}
 		if !t.grow(m, number, p, k, watermark) {
@@ -96,6 +95,7 @@ func (t *Table) Insert(m *Memory, k Key, bucket, watermark uint32) bool {
 // grow makes room in a piece into which k did not fit: by forgetting what is drained,
 // by a page more, or by splitting it.
 func (t *Table) grow(m *Memory, number uint32, p *piece, k Key, watermark uint32) bool {
+	m.writable(number, p)
 	live := m.live(p, watermark)
 	switch {
 	case p.pages == 0:
@@ -103,13 +103,13 @@ func (t *Table) grow(m *Memory, number uint32, p *piece, k Key, watermark uint32
 		return true
 	case live < int(p.used) && pagesFor(live+1) <= int(p.pages):
 		m.members = m.collect(m.members[:0], p, watermark)
-		if m.refill(p, m.members, int(p.pages), watermark) {
+		if m.refill(number, p, m.members, int(p.pages), watermark) {
 			return true
 		}
 	case p.pages < pagesMax:
 		// Where memberships have no place among a page more, which is next to
 		// impossible, they have one among two.
-		if m.extend(p, watermark) || m.refill(p, m.members, int(p.pages), watermark) {
+		if m.extend(number, p, watermark) || m.refill(number, p, m.members, int(p.pages), watermark) {
 			return true
 		}
 	default:
@@ -140,8 +140,8 @@ func (t *Table) split(m *Memory, number uint32, p *piece, k Key, watermark uint3
 	if p.depth == t.depth {
 		t.deepest += 2
 	}
-	m.mustRefill(q, m.members[:ones], pagesFor(ones), watermark)
-	m.mustRefill(p, m.members[ones:], pagesFor(len(m.members)-ones), watermark)
+	m.mustRefill(other, q, m.members[:ones], pagesFor(ones), watermark)
+	m.mustRefill(number, p, m.members[ones:], pagesFor(len(m.members)-ones), watermark)
 
 	first, count := t.span(k.Lo, p.depth-1)
 	for i := count / 2; i < count; i++ {
@@ -189,7 +189,7 @@ func (t *Table) halve(m *Memory) {
 // Reserve prepares an empty table for so many memberships, by making at most
 // piecesMax pieces, without pages. It returns how many it made.
 func (t *Table) Reserve(m *Memory, memberships int64, piecesMax int) int {
-	const perPiece = 200
+	const perPiece = pagesMax * pageSlots * 5 / 6
 	depth := uint8(0)
 	for memberships>>depth > perPiece && 2<<depth <= piecesMax {
 		depth++
@@ -201,7 +201,7 @@ func (t *Table) Reserve(m *Memory, memberships int64, piecesMax int) int {
 	for i := range t.directory {
 		t.directory[i], _ = m.newPiece(t.Owner, depth)
 	}
-	t.hint = min(pagesFor(int(memberships>>depth)), pagesMax)
+	t.hint = pagesFor(int(memberships >> depth))
 	return 1 << depth
 }
 
