@@ -22,9 +22,8 @@ type upcoming struct {
 	probe   table.Probe
 	tally   tally.Probe
 
-	spot  table.Spot // where the key was in the segment
-	live  bool       // and above the watermark: a drained slot may go to another user
-	moves uint64     // of the tables' memberships, at that time
+	spot table.Spot // where the key was in the segment
+	live bool       // and above the watermark: a drained slot may go to another user
 }
 
 // lookAhead decodes the next records, at most aheadRecords of count, and sees to it
@@ -63,7 +62,7 @@ func (st *state) lookAhead(data []byte, count int) (next []upcoming, rest []byte
 		touched ^= u.tally.Touch(st.tallies)
 		u.tally = tally.Probe{}
 		if u.segment != nil {
-			u.spot, u.moves = u.segment.table.Find(st.tables, u.key), st.tables.Moves()
+			u.spot = u.segment.table.Find(st.tables, u.key)
 			u.live = false
 			if bucket := u.spot.Bucket(); bucket > st.watermark {
 				u.live = true
@@ -95,7 +94,7 @@ func (st *state) find(u *upcoming) (s *segment, spot table.Spot, bucket uint32) 
 			return nil, spot, 0
 		}
 		spot = s.table.Find(st.tables, u.key)
-	} else if st.written&userBit(u.key) != 0 || u.spot.Held() && (!u.live || u.moves != st.tables.Moves()) {
+	} else if st.written&userBit(u.key) != 0 || u.spot.Held() && (!u.live || u.spot.Moved(st.tables)) {
 		spot = s.table.Find(st.tables, u.key)
 	} else {
 		spot = u.spot

@@ -44,7 +44,6 @@ type restorer struct {
 	state    *state
 	byNumber map[uint64]restoredSegment
 	reserve  int       // pieces that may still be made before their members have come
-	ahead    int       // members of the run that lookAhead has seen
 	seen     [5]uint64 // segments, members, origins, outbox entries, history points
 	begun    bool
 	ended    bool
@@ -153,32 +152,9 @@ func (x *restorer) addMembers(d *decoder) error {
 	return nil
 }
 
-// lookAhead reads what the counts of the next members need, see [state.lookAhead], and
-// returns how many they are.
-func (x *restorer) lookAhead(seg *segment, run []byte) (members int) {
-	members = min(len(run)/memberBytes, aheadRecords)
-	st, next := x.state, x.state.ahead[:members]
-	for i := range next {
-		bucket := binary.LittleEndian.Uint32(run[memberBytes*i+10:])
-		next[i].tally.Cell(&seg.tally, st.tallies, bucket)
-		st.touched ^= st.sums.touch(bucket)
-	}
-	for i := range next {
-		st.touched ^= next[i].tally.TouchCell()
-	}
-	for i := range next {
-		st.touched ^= next[i].tally.Touch(st.tallies)
-	}
-	return members
-}
-
 func (x *restorer) addRun(seg *segment, run []byte) error {
 	st := x.state
 	for ; len(run) > 0; run = run[memberBytes:] {
-		if x.ahead == 0 {
-			x.ahead = x.lookAhead(seg, run)
-		}
-		x.ahead--
 		k, ok := table.MakeKey(binary.LittleEndian.Uint64(run), binary.LittleEndian.Uint16(run[8:]))
 		bucket := binary.LittleEndian.Uint32(run[10:])
 		spot := seg.table.Find(st.tables, k)

@@ -23,7 +23,7 @@ type segment struct {
 func (st *state) hold(s *segment, spot table.Spot, k table.Key, bucket uint32) bool {
 	if spot.Bucket() != 0 {
 		s.table.Move(st.tables, spot, bucket, st.watermark)
-	} else if !s.table.Insert(st.tables, k, bucket, st.watermark) {
+	} else if !s.table.Insert(st.tables, spot, k, bucket, st.watermark) {
 		return false
 	}
 	st.count(s, k, bucket, 1)

@@ -23,3 +23,13 @@ func mapBytes(size int) *mapping {
 // preferHuge asks the kernel to put what is touched from now on into huge pages, and
 // in its own time what was touched before. Without them all works as well, slower.
 func (m *mapping) preferHuge() { advise(m.bytes) }
+
+// populate touches all of it.
+func (m *mapping) populate() {
+	if populate(m.bytes) {
+		return
+	}
+	for i := 0; i < len(m.bytes); i += pageBytes {
+		m.bytes[i] = 0
+	}
+}

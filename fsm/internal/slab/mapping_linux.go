@@ -20,3 +20,8 @@ func release(b []byte) {
 }
 
 func advise(b []byte) { _ = syscall.Madvise(b, syscall.MADV_HUGEPAGE) }
+
+// madvPopulateWrite is MADV_POPULATE_WRITE, since Linux 5.14.
+const madvPopulateWrite = 23
+
+func populate(b []byte) bool { return syscall.Madvise(b, madvPopulateWrite) == nil }

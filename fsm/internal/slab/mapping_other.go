@@ -8,3 +8,5 @@ func acquire(size int) []byte { return make([]byte, size) }
 func release([]byte) {}
 
 func advise([]byte) {}
+
+func populate([]byte) bool { return false }

@@ -8,12 +8,13 @@ import (
 // Slab hands out objects of type T. Make one with [New].
 type Slab[T any] struct {
 	chunks  [][]T
-	memory  []*mapping // of the chunks, which it keeps alive
-	shift   uint       // a chunk holds 1<<shift objects
-	plain   uint32     // objects before the memory is asked to be in huge pages
-	next    uint32     // the lowest number never handed out
-	freed   uint32     // the object freed last, whose first word is the one freed before it
-	holding int        // objects handed out and not freed
+	memory  []*mapping    // of the chunks, which it keeps alive
+	shift   uint          // a chunk holds 1<<shift objects
+	plain   uint32        // objects before the memory is asked to be in huge pages
+	next    uint32        // the lowest number never handed out
+	freed   uint32        // the object freed last, whose first word is the one freed before it
+	holding int           // objects handed out and not freed
+	ahead   chan *mapping // the next chunk, being prepared; nil: none is
 }
 
 // New returns an empty slab that maps chunkObjects objects at a time, a power of two.
@@ -53,6 +54,9 @@ func (s *Slab[T]) Alloc() (number uint32, object *T) {
 	}
 	number = s.next
 	s.next++
+	if s.next > s.plain && s.ahead == nil && s.next&(1<<s.shift-1) == 1<<s.shift/2 {
+		s.prepare()
+	}
 	if s.next == 0 {
 		panic("slab: more than 2³² objects")
 	}
@@ -70,14 +74,41 @@ func (s *Slab[T]) Free(number uint32) {
 func nextFreed[T any](object *T) *uint32 { return (*uint32)(unsafe.Pointer(object)) }
 
 func (s *Slab[T]) grow() {
-	var object T
-	size := int(unsafe.Sizeof(object)) << s.shift
-	m := mapBytes(size)
+	m := s.nextChunk()
+	s.memory = append(s.memory, m)
+	s.chunks = append(s.chunks, unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(m.bytes))), 1<<s.shift))
+}
+
+func (s *Slab[T]) nextChunk() *mapping {
+	if s.ahead != nil {
+		m := <-s.ahead
+		s.ahead = nil
+		return m
+	}
+	m := mapBytes(s.chunkBytes())
 	if s.next > s.plain {
 		m.preferHuge()
 	}
-	s.memory = append(s.memory, m)
-	s.chunks = append(s.chunks, unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(m.bytes))), 1<<s.shift))
+	return m
+}
+
+// prepare maps the next chunk and has the kernel clear it, which for a huge page takes
+// as long as hundreds of writes, beside the caller. It ends by itself within
+// milliseconds, whether or not anybody waits for the chunk.
+func (s *Slab[T]) prepare() {
+	size, ready := s.chunkBytes(), make(chan *mapping, 1)
+	s.ahead = ready
+	go func() {
+		m := mapBytes(size)
+		m.preferHuge()
+		m.populate()
+		ready <- m
+	}()
+}
+
+func (s *Slab[T]) chunkBytes() int {
+	var object T
+	return int(unsafe.Sizeof(object)) << s.shift
 }
 
 // End returns a number above every one handed out so far.
@@ -89,18 +120,22 @@ func (s *Slab[T]) Used() int64 {
 	return int64(s.holding) * int64(unsafe.Sizeof(object))
 }
 
-// Bytes returns how much memory the slab has touched, in bytes, whole pages of the
-// kind that it lies on. What was freed stays with the slab, for later objects.
+// Bytes returns how much memory the slab has touched, in bytes: whole pages of the
+// kind that it lies on, and the chunk that is prepared. What was freed stays with the
+// slab, for later objects.
 func (s *Slab[T]) Bytes() int64 {
-	var object T
-	size := int64(unsafe.Sizeof(object))
-	touched := int64(s.next) * size
 	if s.next == 1 {
-		touched = 0
+		return 0
 	}
+	var object T
+	touched := int64(s.next) * int64(unsafe.Sizeof(object))
 	page := int64(pageBytes)
 	if s.next > s.plain {
 		page = hugePageBytes
 	}
-	return min((touched+page-1)/page*page, int64(len(s.chunks))*(size<<s.shift))
+	touched = min((touched+page-1)/page*page, int64(len(s.chunks)*s.chunkBytes()))
+	if s.ahead != nil {
+		touched += int64(s.chunkBytes())
+	}
+	return touched
 }

@@ -39,10 +39,6 @@ func (m *Memory) Bytes() int64 { return m.pages.Bytes() + m.pieces.Bytes() }
 // Used returns how much of it is not free, in bytes.
 func (m *Memory) Used() int64 { return m.pages.Used() + m.pieces.Used() }
 
-// Moves returns a number that grows when a change has moved other memberships than its
-// own: a [Spot] found before is then no longer valid.
-func (m *Memory) Moves() uint64 { return m.moves }
-
 func (m *Memory) newPiece(owner uint32, depth uint8) (number uint32, p *piece) {
 	number, p = m.pieces.Alloc()
 	p.owner, p.depth, p.epoch = owner, depth, m.epoch

@@ -14,16 +14,19 @@ type Table struct {
 	hint      int // pages that an empty piece begins with, see Reserve
 }
 
-// Spot is where a key is in a table, or would be. It is valid until the key is
-// inserted or removed, or [Memory.Moves] grows; that a table does not hold the key,
-// only until it is inserted.
+// Spot is where a key is in a table, or would be. It is good until memberships are
+// moved, see [Spot.Moved], and that a table does not hold the key, until it is inserted.
 type Spot struct {
 	number uint32
-	piece  *piece
+	piece  *piece // nil: the table is empty
 	line   *line  // nil: the table does not hold the key
 	lineNo uint32 // its number in the piece
 	at     int    // the slot
+	moves  uint64 // of the memory's memberships, when it was found
 }
+
+// Moved reports whether memberships of any table have been moved since.
+func (s *Spot) Moved(m *Memory) bool { return s.moves != m.moves }
 
 // Bucket returns the bucket, drained or not, 0 if the table does not hold the key.
 func (s *Spot) Bucket() uint32 {
@@ -49,6 +52,7 @@ func (t *Table) Find(m *Memory, k Key) (s Spot) {
 	s.number = t.directory[t.position(k.Lo)]
 	s.piece = m.pieces.At(s.number)
 	s.lineNo, s.line, s.at = m.find(s.piece, k)
+	s.moves = m.moves
 	return s
 }
 
@@ -72,24 +76,26 @@ func (t *Table) Remove(m *Memory, s Spot) {
 	s.piece.vacate(s.lineNo, s.line, s.at)
 }
 
-// Insert adds a key that the table does not hold. bucket is above the watermark by
-// at most [Reach]. It returns false if there is no place for it, which cannot be
-// while keys are hashes.
-func (t *Table) Insert(m *Memory, k Key, bucket, watermark uint32) bool {
+// Insert adds a key that the table does not hold; s is where it would be, and may be
+// out of date. bucket is above the watermark by at most [Reach]. It returns false if
+// there is no place for it, which cannot be while keys are hashes.
+func (t *Table) Insert(m *Memory, s Spot, k Key, bucket, watermark uint32) bool {
 	if len(t.directory) == 0 {
 		number, _ := m.newPiece(t.Owner, 0)
 		t.directory, t.depth, t.deepest = []uint32{number}, 0, 1
 	}
-	for {
-		number := t.directory[t.position(k.Lo)]
-		p := m.pieces.At(number)
-		if m.insert(number, p, k, bucket, watermark, searchFew) {
-			return true
-		}
-		if !t.grow(m, number, p, k, watermark) {
+	if s.piece == nil || s.Moved(m) {
+		s.number = t.directory[t.position(k.Lo)]
+		s.piece = m.pieces.At(s.number)
+	}
+	for !m.insert(s.number, s.piece, k, bucket, watermark, searchFew) {
+		if !t.grow(m, s.number, s.piece, k, watermark) {
 			return false
 		}
+		s.number = t.directory[t.position(k.Lo)]
+		s.piece = m.pieces.At(s.number)
 	}
+	return true
 }
 
 // grow makes room in a piece into which k did not fit: by forgetting what is drained,
@@ -201,7 +207,7 @@ func (t *Table) Reserve(m *Memory, memberships int64, piecesMax int) int {
 	for i := range t.directory {
 		t.directory[i], _ = m.newPiece(t.Owner, depth)
 	}
-	t.hint = pagesFor(int(memberships >> depth))
+	t.hint = max(1, pagesFor(int(memberships>>depth))-1) // a page too few is soon added
 	return 1 << depth
 }
 

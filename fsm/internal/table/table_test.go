@@ -64,7 +64,7 @@ func (w *world) write(i int) {
 	b := w.bucket()
 	switch {
 	case s.Bucket() == 0:
-		if !t.Insert(w.memory, k, b, w.watermark) {
+		if !t.Insert(w.memory, s, k, b, w.watermark) {
 			w.t.Fatal("no place for a key")
 		}
 		w.held[i][k] = b
@@ -267,7 +267,7 @@ func BenchmarkInsert(b *testing.B) {
 	m := NewMemory()
 	tb := &Table{Owner: 1}
 	for b.Loop() {
-		tb.Insert(m, randomKey(r), 5, 1)
+		tb.Insert(m, Spot{}, randomKey(r), 5, 1)
 	}
 	b.ReportMetric(float64(m.Bytes()+tb.Bytes())/float64(b.N), "B/key")
 }
