@@ -48,13 +48,14 @@ func (s *Slab[T]) Alloc() (number uint32, object *T) {
 		s.grow()
 	}
 	if s.next == s.plain {
-		for _, m := range s.memory {
+		// But the chunk that is filling: clearing a huge page would hold the caller up.
+		for _, m := range s.memory[:len(s.memory)-1] {
 			m.preferHuge()
 		}
 	}
 	number = s.next
 	s.next++
-	if s.next > s.plain && s.ahead == nil && s.next&(1<<s.shift-1) == 1<<s.shift/2 {
+	if s.next > s.plain && s.ahead == nil && s.next&(1<<s.shift-1) >= 1<<s.shift/2 {
 		s.prepare()
 	}
 	if s.next == 0 {
