@@ -55,7 +55,7 @@ func (s *Slab[T]) Alloc() (number uint32, object *T) {
 	}
 	number = s.next
 	s.next++
-	if s.next > s.plain && s.ahead == nil && s.next&(1<<s.shift-1) >= 1<<s.shift/2 {
+	if s.next > s.plain && s.ahead == nil && s.next&(1<<s.shift-1) >= 1<<s.shift/8*7 {
 		s.prepare()
 	}
 	if s.next == 0 {

@@ -46,3 +46,10 @@ func linesOf(low uint64, pages uint8) (first, second uint32) {
 	}
 	return first, second
 }
+
+// movesToLast reports whether one of a key's lines is in the last page: if not, both
+// are what they were without that page.
+func movesToLast(low uint64, pages uint8) bool {
+	share, last := &shares[pages], pages-1
+	return share[low&0xff] == last || share[low>>16&0xff] == last
+}

@@ -4,11 +4,11 @@ import "headcount/fsm/internal/slab"
 
 const (
 	chunkPages  = 16 << 10 // 6 MiB
-	chunkPieces = 64 << 10 // 4 MiB
+	chunkPieces = 32 << 10 // 2 MiB
 
 	// While there is little in them, whole huge pages would cost more than they gain.
-	plainPageBytes  = 16 << 20
-	plainPieceBytes = 1 << 20
+	plainPageBytes  = 64 << 20
+	plainPieceBytes = 2 << 20
 )
 
 // Memory is what the tables of one shard lie in. Make one with [NewMemory].

@@ -216,6 +216,9 @@ func (m *Memory) collect(to []Membership, p *piece, watermark uint32) []Membersh
 // live returns how many memberships are above the watermark.
 func (m *Memory) live(p *piece, watermark uint32) (n int) {
 	drained := p.drained(watermark)
+	if drained == 0 {
+		return int(p.used)
+	}
 	for number := range p.lines() {
 		n += lineSlots - bits.OnesCount(m.line(p, number).vacant(drained))
 	}
@@ -268,6 +271,9 @@ func (m *Memory) extend(id uint32, p *piece, watermark uint32) bool {
 		for i := range lineSlots {
 			b := l.bucket(i)
 			if b > drained {
+				if !movesToLast(l.low[i], p.pages) {
+					continue
+				}
 				if first, second := linesOf(l.low[i], p.pages); number == first || number == second {
 					continue
 				}
