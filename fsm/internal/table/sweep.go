@@ -65,6 +65,9 @@ func (t *Table) merge(m *Memory, low uint64, number uint32, p *piece, watermark 
 	return true
 }
 
+// Small reports whether the table has one piece at most, so that one Drop frees it.
+func (t *Table) Small() bool { return t.depth == 0 }
+
 // Drop frees one piece of a table that nobody will use again. It begins with from = 0,
 // and goes on from what it returns, until that is 0.
 func (t *Table) Drop(m *Memory, from uint64) (next uint64, visited int) {
