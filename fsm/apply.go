@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/hashicorp/raft"
@@ -109,6 +110,9 @@ func (st *state) applyBatches(index uint64, d *decoder) *Result {
 		}
 	}
 	if news.rows > 0 {
+		if len(news.records) < cap(news.records)/2 {
+			news.records = bytes.Clone(news.records) // it may wait long: no more room than it is charged for
+		}
 		st.outbox.append(news)
 	}
 	return result

@@ -175,3 +175,19 @@ func TestOutboxIsCharged(t *testing.T) {
 		t.Error("not full at the limit")
 	}
 }
+
+// The outbox takes about the memory that it is charged for, however little of an entry
+// is news.
+func TestOutboxKeepsNoRoomForWhatIsNoNews(t *testing.T) {
+	s := newShard(t)
+	s.write(noon, put("ann", "RU", noon+day))
+	records := []fsm.Record{put("bob", "RU", noon+day)}
+	for range 5_000 {
+		records = append(records, put("ann", "RU", noon+minute))
+	}
+	s.write(noon, records...)
+	page, ok := s.OutboxNext(s.index-1, 10)
+	if !ok || page.Rows != 1 || cap(page.Records[0]) > 1<<10 {
+		t.Errorf("%d rows in %d bytes of %d", page.Rows, len(page.Records[0]), cap(page.Records[0]))
+	}
+}

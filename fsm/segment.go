@@ -96,7 +96,12 @@ func (st *state) dropSegment(s *segment) {
 	s.tally.Clear(st.tallies)
 	st.numbered[s.table.Owner] = nil
 	st.freeNumbers = append(st.freeNumbers, s.table.Owner)
-	st.reclaims.dropped = append(st.reclaims.dropped, s.table)
+	if s.table.Small() {
+		// One entry may end more of these than reclaimStep frees after it.
+		s.table.Drop(st.tables, 0)
+	} else {
+		st.reclaims.dropped = append(st.reclaims.dropped, s.table)
+	}
 	s.table = table.Table{}
 }
 

@@ -85,3 +85,23 @@ func TestSettingsOfALowerRevisionAreIgnored(t *testing.T) {
 		}
 	}
 }
+
+// Segments that come and go within one entry leave no memory behind that the next
+// entries do not free.
+func TestSegmentsOfOneLeaveNothing(t *testing.T) {
+	s := newShard(t)
+	s.propose(settings{Revision: 2, SegmentsMax: 100, HistoryPoints: 1})
+	for range 20 {
+		var records []fsm.Record
+		for i := range 2_000 {
+			records = append(records, put("ann", numbered("segment", i), noon+minute), remove("ann", numbered("segment", i)))
+		}
+		s.write(noon, records...)
+	}
+	if used := s.UsedBytes(); used > 100<<10 {
+		t.Errorf("%d bytes are used, and nobody is in any segment", used)
+	}
+	if st := s.Stats(); st.Memberships != 0 || st.Segments != 0 {
+		t.Errorf("%+v", st)
+	}
+}

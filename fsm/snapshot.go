@@ -28,7 +28,7 @@ const (
 
 const (
 	memberBytes     = 8 + 2 + 4 // low and high bits of the key, bucket
-	membersPerFrame = 1024      // at least, but for the last: what is read under the lock at once
+	membersPerFrame = 1024      // or somewhat more: what is read under the lock at once
 )
 
 // snapshot is the state at one index, held still: the tables by a view, the rest by

@@ -18,8 +18,11 @@ func (b *bucketSums) add(bucket uint32, sum uint64) {
 	case len(b.spans) == 0:
 		b.first = span
 	case span < b.first:
-		b.spans = append(make([]*sumSpan, b.first-span, int(b.first-span)+len(b.spans)), b.spans...)
-		b.first = span
+		// As many again, if there may be: so that a run of ever earlier buckets costs no
+		// copy of everything for each.
+		more := max(b.first-span, min(b.first, uint32(len(b.spans))))
+		b.spans = append(make([]*sumSpan, more, int(more)+len(b.spans)), b.spans...)
+		b.first -= more
 	}
 	if missing := int(span-b.first) + 1 - len(b.spans); missing > 0 {
 		b.spans = append(b.spans, make([]*sumSpan, missing)...)

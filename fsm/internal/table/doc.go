@@ -5,7 +5,7 @@
 //
 //	Table (one per segment)      Memory (one per shard, all tables)
 //
-//	directory                    pieces                     pages of 4 lines
+//	directory                    pieces                     pages of 6 lines
 //	┌────┐  first depth bits     ┌──────────────────────┐   ┌──────────────────┐
 //	│ 00 ├──────────────────────>│ depth 1, 7 pages ────┼──>│ 5 memberships    │ 64 bytes
 //	│ 01 ├──────────────────────>│                      │   │ 5 memberships    │
@@ -16,9 +16,9 @@
 //
 // A table is an extendible hash table (Fagin, Nievergelt, Pippenger, Strong, 1979):
 // a directory, by the first bits of the key, of small pieces. A piece is a hash table
-// of its own of 1 to 12 pages. It grows by a page at a time and, from 12 pages on,
+// of its own of 1 to 10 pages. It grows by a page at a time and, from 10 pages on,
 // splits in two: so about nine tenths of the slots are in use at every size, and no
-// insertion ever moves more than one piece's memberships (at most 240). All pages
+// insertion ever moves more than one piece's memberships (at most 300). All pages
 // have the same size, so that memory does not fragment.
 //
 // # Drained memberships

@@ -242,7 +242,7 @@ func (m *Memory) refill(id uint32, p *piece, members []Membership, pages int, wa
 	return false
 }
 
-// mustRefill is refill of what a piece, or the half of one, has held before.
+// mustRefill is refill of what the piece has held before, in no fewer pages than pages.
 func (m *Memory) mustRefill(id uint32, p *piece, members []Membership, pages int, watermark uint32) {
 	if !m.refill(id, p, members, pages, watermark) {
 		panic("table: a piece does not hold what it held before")

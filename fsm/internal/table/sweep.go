@@ -44,16 +44,19 @@ func (t *Table) merge(m *Memory, low uint64, number uint32, p *piece, watermark 
 		return false
 	}
 	m.writable(number, p)
+	own := len(m.members)
 	m.members = m.collect(m.members, q, watermark)
+	if !m.refill(number, p, m.members, pagesFor(len(m.members)), watermark) {
+		// Keys that are no hashes may have places in two pieces and none in one.
+		m.members = m.members[:own]
+		m.mustRefill(number, p, m.members, 1, watermark)
+		return false
+	}
 	m.freePiece(other, q)
 	if p.depth == t.depth {
 		t.deepest -= 2
 	}
 	p.depth--
-	if p.depth == t.depth {
-		t.deepest++
-	}
-	m.mustRefill(number, p, m.members, pagesFor(len(m.members)), watermark)
 	first, count := t.span(low, p.depth)
 	for i := range count {
 		t.directory[first+i] = number
@@ -61,6 +64,9 @@ func (t *Table) merge(m *Memory, low uint64, number uint32, p *piece, watermark 
 	t.halve(m)
 	return true
 }
+
+// Small reports whether the table has one piece at most, so that one Drop frees it.
+func (t *Table) Small() bool { return t.depth == 0 }
 
 // Drop frees one piece of a table that nobody will use again. It begins with from = 0,
 // and goes on from what it returns, until that is 0.

@@ -78,7 +78,8 @@ func (t *Table) Remove(m *Memory, s Spot) {
 
 // Insert adds a key that the table does not hold; s is where it would be, and may be
 // out of date. bucket is above the watermark by at most [Reach]. It returns false if
-// there is no place for it, which cannot be while keys are hashes.
+// there is no place for it, which cannot be while keys are hashes; then the table is of no
+// use any more.
 func (t *Table) Insert(m *Memory, s Spot, k Key, bucket, watermark uint32) bool {
 	if len(t.directory) == 0 {
 		number, _ := m.newPiece(t.Owner, 0)
@@ -146,9 +147,10 @@ func (t *Table) split(m *Memory, number uint32, p *piece, k Key, watermark uint3
 	if p.depth == t.depth {
 		t.deepest += 2
 	}
-	m.mustRefill(other, q, m.members[:ones], pagesFor(ones), watermark)
-	m.mustRefill(number, p, m.members[ones:], pagesFor(len(m.members)-ones), watermark)
-
+	if !m.refill(other, q, m.members[:ones], pagesFor(ones), watermark) ||
+		!m.refill(number, p, m.members[ones:], pagesFor(len(m.members)-ones), watermark) {
+		return false
+	}
 	first, count := t.span(k.Lo, p.depth-1)
 	for i := count / 2; i < count; i++ {
 		t.directory[first+i] = other

@@ -226,38 +226,41 @@ func (w *world) close(n int) {
 	w.views = append(w.views[:n], w.views[n+1:]...)
 }
 
+// run does whatever may happen, in any order, and compares everything.
+func (w *world) run() {
+	for range 60 {
+		for range w.r.IntN(len(w.keys)) {
+			w.write(w.r.IntN(2))
+		}
+		switch w.r.IntN(8) {
+		case 0:
+			w.watermark += uint32(w.r.IntN(120))
+		case 1:
+			w.sweep(w.r.IntN(2))
+		case 2, 3:
+			w.open()
+		case 4:
+			if len(w.views) > 0 {
+				w.close(w.r.IntN(len(w.views)))
+			}
+		case 5:
+			w.watermark += uint32(w.r.IntN(2)) * Reach
+		default:
+			for _, v := range w.views {
+				w.read(v, false)
+			}
+		}
+		w.check()
+	}
+	for len(w.views) > 0 {
+		w.close(0)
+	}
+}
+
 func TestTablesBehaveLikeMaps(t *testing.T) {
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			keys := []int{3, 100, 3_000, 20_000}[seed%4]
-			w := newWorld(t, seed, keys)
-			for range 60 {
-				for range w.r.IntN(keys) {
-					w.write(w.r.IntN(2))
-				}
-				switch w.r.IntN(8) {
-				case 0:
-					w.watermark += uint32(w.r.IntN(120))
-				case 1:
-					w.sweep(w.r.IntN(2))
-				case 2, 3:
-					w.open()
-				case 4:
-					if len(w.views) > 0 {
-						w.close(w.r.IntN(len(w.views)))
-					}
-				case 5:
-					w.watermark += uint32(w.r.IntN(2)) * Reach
-				default:
-					for _, v := range w.views {
-						w.read(v, false)
-					}
-				}
-				w.check()
-			}
-			for len(w.views) > 0 {
-				w.close(0)
-			}
+			newWorld(t, seed, []int{3, 100, 3_000, 20_000}[seed%4]).run()
 		})
 	}
 }

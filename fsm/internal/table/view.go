@@ -1,5 +1,7 @@
 package table
 
+import "math"
+
 // View is what was in the tables when it was opened. It costs nothing to open: a line
 // that is about to be written is first copied for the views that have not read it yet,
 // and a whole piece only when its memberships are about to be moved. Nothing is copied
@@ -57,11 +59,34 @@ const (
 // Open opens a view of the tables of these owners, nil: of all tables. If copies for
 // it would take more than bytesMax, the view is lost; 0 is no bound.
 func (m *Memory) Open(owners map[uint32]bool, bytesMax int) *View {
+	if m.epoch == math.MaxUint32 {
+		m.renumber()
+	}
 	m.epoch++
 	v := &View{memory: m, epoch: m.epoch, owners: owners, end: m.pieces.End(), next: 1, bytesMax: bytesMax}
 	m.views = append(m.views, v)
 	m.viewed = m.epoch
 	return v
+}
+
+// renumber begins the epochs anew: each piece's becomes the number of open views that
+// do not include it, which are those opened first.
+func (m *Memory) renumber() {
+	for number := uint32(1); number < m.pieces.End(); number++ {
+		p := m.pieces.At(number)
+		later := uint32(0)
+		for _, v := range m.views {
+			if p.epoch >= v.epoch {
+				later++
+			}
+		}
+		p.epoch = later
+	}
+	for i, v := range m.views {
+		v.epoch = uint32(i + 1)
+	}
+	m.epoch = uint32(len(m.views))
+	m.viewed = m.epoch
 }
 
 // Close ends the view. A view may be closed twice.
@@ -197,8 +222,9 @@ func (v *View) collect(to []Membership, number uint32, p *piece) []Membership {
 }
 
 // Read calls visit with the memberships of some pieces, a piece of one table at a
-// time, drained ones included, until it has visited at least so many. It returns
-// false when there are no more. What visit is given is valid only during the call.
+// time, drained ones included, until it has visited at least so many. What has few or
+// none of them takes time as well, and counts. It returns false when there are no
+// more. What visit is given is valid only during the call.
 //
 // The pieces come in no particular order, those that were copied first: so a copy
 // does not live long.
@@ -214,7 +240,7 @@ func (v *View) Read(memberships int, visit func(owner uint32, members []Membersh
 			found = s.lines[i].appendTo(found, s.piece.base, 0)
 		}
 		visit(s.piece.owner, found)
-		memberships -= len(found)
+		memberships -= max(len(found), len(s.lines), 1)
 		if len(v.spare) < spareMax {
 			v.spare = append(v.spare, s)
 		}
@@ -222,12 +248,13 @@ func (v *View) Read(memberships int, visit func(owner uint32, members []Membersh
 	for ; memberships > 0 && v.next < v.end; v.next++ {
 		p := m.pieces.At(v.next)
 		if p.epoch >= v.epoch || p.pages == 0 {
+			memberships--
 			continue // it was copied, it is a later one, or it was free
 		}
 		found := v.collect(room[:0], v.next, p)
 		delete(v.kept, v.next)
 		visit(p.owner, found)
-		memberships -= len(found)
+		memberships -= max(len(found), int(p.lines()))
 	}
 	return len(v.saved) > 0 || v.next < v.end
 }

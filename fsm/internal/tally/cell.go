@@ -23,7 +23,10 @@ const (
 )
 
 func newBlock(width, number, sum uint32) cell {
-	return block | cell(width)<<formBits | cell(number&numberMask)<<5 | cell(sum)<<32
+	if number > numberMask {
+		panic("tally: more than 2²⁷ blocks of one width")
+	}
+	return block | cell(width)<<formBits | cell(number)<<5 | cell(sum)<<32
 }
 
 func (c cell) width() uint32  { return uint32(c >> formBits & 7) }

@@ -18,7 +18,8 @@
 //
 // # Bounds
 //
-// At most 2³²-1 memberships in a span. A change touches one cell and one block. The
+// At most 2³²-1 memberships in a span, and 2²⁷ blocks of one width in a shard, each of
+// which has at least five memberships. A change touches one cell and one block. The
 // sum of a range reads a cell per span and at most two blocks.
 //
 // # Concurrency

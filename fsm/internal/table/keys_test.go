@@ -1,0 +1,132 @@
+package table
+
+import (
+	"fmt"
+	"math"
+	"testing"
+)
+
+// Keys that agree in the bits that choose their lines: lines are full while their
+// piece is nearly empty, pieces split before they have grown, and what two pieces hold
+// may have no place in one.
+func TestTablesOfKeysWithFewLines(t *testing.T) {
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			w := newWorld(t, seed, []int{200, 1_000, 4_000}[seed%3])
+			lines := make([]uint64, []int{4, 12, 60, 300}[seed%4])
+			for i := range lines {
+				lines[i] = w.r.Uint64() & math.MaxUint32
+			}
+			for i := range w.keys {
+				w.keys[i].Lo = w.keys[i].Lo&^math.MaxUint32 | lines[w.r.IntN(len(lines))]
+			}
+			w.run()
+		})
+	}
+}
+
+// Keys that differ in their high bits alone are told apart.
+func TestKeysAreComparedWhole(t *testing.T) {
+	m, tb := NewMemory(), &Table{Owner: 1}
+	keys := []Key{{7, 0}, {7, 1}, {7, 1 << 6}, {7, 1<<12 - 1}, {7 | 1<<63, 0}, {0, 0}, {math.MaxUint64, 1<<12 - 1}}
+	for i, k := range keys {
+		if s := tb.Find(m, k); s.Held() {
+			t.Fatalf("%v is found before it was inserted", k)
+		}
+		tb.Insert(m, Spot{}, k, uint32(i+1), 0)
+	}
+	for i, k := range keys {
+		if s := tb.Find(m, k); s.Bucket() != uint32(i+1) {
+			t.Errorf("%v ends in %d, want %d", k, s.Bucket(), i+1)
+		}
+	}
+}
+
+// Ten memberships have two lines; more go to other pieces, by bits that differ.
+func TestSweepLeavesApartWhatHasNoPlaceTogether(t *testing.T) {
+	m, tb := NewMemory(), &Table{Owner: 1}
+	var keys []Key
+	for i := range uint64(20) {
+		keys = append(keys, Key{i%2<<63 | i<<40, 0})
+	}
+	for _, k := range keys {
+		if !tb.Insert(m, Spot{}, k, 5, 1) {
+			t.Fatal("no place for a key")
+		}
+	}
+	for range 2 {
+		for from, done := uint64(0), false; !done; done = from == 0 {
+			from, _ = tb.Sweep(m, from, 1)
+		}
+		for _, k := range keys {
+			if s := tb.Find(m, k); s.Bucket() != 5 {
+				t.Fatalf("%v ends in %d", k, s.Bucket())
+			}
+		}
+		if err := inspect(m, tb); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Keys may be made that fill two pages and have no place in any more of them. Whoever
+// makes such is refused.
+func TestKeysThatAreNoHashesAreRefused(t *testing.T) {
+	var byPage [2]uint64 // a byte that stands for this page of two, and for the last of three, from then on
+	for page := range byPage {
+		for v := range uint64(256) {
+			good := shares[2][v] == uint8(page)
+			for pages := 3; pages <= pagesMax; pages++ {
+				good = good && shares[pages][v] == 2
+			}
+			if good {
+				byPage[page] = v
+			}
+		}
+	}
+	if byPage[0] == byPage[1] {
+		t.Skip("the pages are shared otherwise")
+	}
+	m, tb := NewMemory(), &Table{Owner: 1}
+	key := func(page, pair, i int) Key {
+		a, b := uint64(pair*2), uint64(pair*2+1) // lines of the page
+		v := byPage[page]
+		lineByte := func(line uint64) uint64 { return (line*256 + pageLines - 1) / pageLines }
+		return Key{v | lineByte(a)<<8 | v<<16 | lineByte(b)<<24, uint16(i)}
+	}
+	for pair := range pageLines / 2 {
+		for page := range 2 {
+			for i := range 2 * lineSlots {
+				if !tb.Insert(m, Spot{}, key(page, pair, i), 5, 1) {
+					t.Fatal("no place in two pages")
+				}
+			}
+		}
+	}
+	if tb.Insert(m, Spot{}, key(0, 0, 2*lineSlots), 5, 1) {
+		t.Error("one more key has found a place")
+	}
+}
+
+// Probing reads the lines of a key and changes nothing.
+func TestProbeOfKeys(t *testing.T) {
+	m, tb := NewMemory(), &Table{Owner: 1}
+	var b Probe
+	b.Piece(tb, m, Key{1, 1})
+	b.Lines(m, Key{1, 1})
+	if got := b.Touch(); got != 0 {
+		t.Errorf("a probe of an empty table touches %x", got)
+	}
+	tb.Insert(m, Spot{}, Key{1, 1}, 5, 1)
+	b.Piece(tb, m, Key{1, 1})
+	b.Lines(m, Key{1, 1})
+	if got := b.Touch(); got != 1 {
+		t.Errorf("a probe touches %x, want the key", got)
+	}
+	tb.Reserve(m, 1000, 8) // pieces without pages
+	b.Piece(tb, m, Key{1, 1})
+	b.Lines(m, Key{1, 1})
+	if got := b.Touch(); got != 0 {
+		t.Errorf("a probe of a piece without pages touches %x", got)
+	}
+}
