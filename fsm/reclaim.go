@@ -20,8 +20,8 @@ type sweep struct {
 	watermark uint32 // when it began
 }
 
-// reclaimStep gives back the memory of the next few pieces. It rests while anybody
-// reads the tables at one moment: it would only copy pieces to shrink them.
+// reclaimStep gives back the memory of the next few pieces. It rests while a snapshot is
+// held: it would only copy pieces to shrink them.
 func (st *state) reclaimStep() {
 	if st.tables.Viewed() {
 		return

@@ -108,8 +108,16 @@ func (v *View) Close() {
 // Lost reports whether the bound was passed: then there is nothing more to be read.
 func (v *View) Lost() bool { return v.lost }
 
-// Viewed reports whether any view is open.
-func (m *Memory) Viewed() bool { return m.viewed != 0 }
+// Viewed reports whether a view without a bound is open: one that everything that is
+// written meanwhile is copied for, however much.
+func (m *Memory) Viewed() bool {
+	for _, v := range m.views {
+		if v.bytesMax == 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // writable must be called before the memberships of a piece are moved, or it is freed.
 func (m *Memory) writable(number uint32, p *piece) {
