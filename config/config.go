@@ -80,6 +80,7 @@ type Raft struct {
 	SnapshotBytes      int64         // log bytes since the last snapshot that start the next
 	TrailingBytes      int64         // log bytes kept behind a snapshot for slow followers
 	DiskStallMax       time.Duration // a log write in progress for longer ends the process
+	LogStore           string        // bolt or wal: what holds the log on disk
 }
 
 // Log says what the node writes to standard error.
@@ -134,6 +135,7 @@ func Default() *Config {
 			SnapshotBytes:      64 * mib,
 			TrailingBytes:      16 * mib,
 			DiskStallMax:       20 * time.Second,
+			LogStore:           "wal",
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}
