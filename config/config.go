@@ -102,7 +102,7 @@ func Default() *Config {
 	return &Config{
 		Cluster: Cluster{
 			Name:          "headcount",
-			Shards:        2,
+			Shards:        1,
 			BucketWidth:   time.Minute,
 			SegmentsMax:   10_000,
 			HistoryPoints: 400,
@@ -125,7 +125,7 @@ func Default() *Config {
 		},
 		Tick: Tick{Schedule: "0 0 * * *", TimeZone: "UTC", SkewMax: 500 * time.Millisecond},
 		Postgres: Postgres{
-			FlushRowsMax:   5_000,
+			FlushRowsMax:   20_000,
 			OutboxBytesMax: 256 * mib,
 		},
 		Raft: Raft{
