@@ -8,8 +8,8 @@
 //     unknown query parameter or a byte after the object is refused.
 //   - A reply to a write says what became of it: done, not applied, or outcome
 //     unknown and safe to repeat. See the table below.
-//   - The single POST allocates nothing here; fasthttp takes 24 bytes for a body
-//     that is streamed.
+//   - The single POST allocates nothing. In its plain form it does not pass through
+//     fasthttp, but is answered by a front: see [front].
 //   - A panic in a handler costs its request only.
 //
 // # Needs
@@ -49,4 +49,5 @@
 //
 // There is no authentication yet. [Options.Middleware] is its place: it wraps every
 // route, inside the metrics and the panic recovery, before a byte of the body is read.
+// With one there are no fronts.
 package api

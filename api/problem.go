@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -78,27 +79,35 @@ func (x *exchange) problemWith(kind problemKind, detail string, retryAfter time.
 }
 
 func writeProblem(ctx *fasthttp.RequestCtx, kind problemKind, detail string, retryAfter time.Duration, members []byte) {
-	document := make([]byte, 0, 256+len(detail)+len(members))
-	document = append(document, `{"type":"`+problemURN...)
-	document = append(document, kind.name...)
-	document = append(document, `","title":"`...)
-	document = append(document, kind.title...)
-	document = append(document, `","status":`...)
-	document = strconv.AppendInt(document, int64(kind.status), 10)
-	document = append(document, `,"detail":`...)
-	document = appendText(document, detail)
-	document = append(document, members...)
-	document = append(document, '}')
 	ctx.SetStatusCode(kind.status)
 	ctx.Response.Header.SetContentTypeBytes(problemType)
-	ctx.Response.SetBodyRaw(document)
+	ctx.Response.SetBodyRaw(appendProblem(nil, kind, detail, members))
+	if seconds := retrySeconds(kind, retryAfter); seconds > 0 {
+		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, strconv.FormatInt(seconds, 10))
+	}
+}
+
+// appendProblem appends the document of a problem.
+func appendProblem(dst []byte, kind problemKind, detail string, members []byte) []byte {
+	dst = slices.Grow(dst, 256+len(detail)+len(members))
+	dst = append(dst, `{"type":"`+problemURN...)
+	dst = append(dst, kind.name...)
+	dst = append(dst, `","title":"`...)
+	dst = append(dst, kind.title...)
+	dst = append(dst, `","status":`...)
+	dst = strconv.AppendInt(dst, int64(kind.status), 10)
+	dst = append(dst, `,"detail":`...)
+	dst = appendText(dst, detail)
+	dst = append(dst, members...)
+	return append(dst, '}')
+}
+
+// retrySeconds is what Retry-After says, 0 for no such header.
+func retrySeconds(kind problemKind, retryAfter time.Duration) int64 {
 	if kind.status == fasthttp.StatusServiceUnavailable {
 		retryAfter = max(retryAfter, retryAfterDefault)
 	}
-	if retryAfter > 0 {
-		seconds := (retryAfter + time.Second - 1) / time.Second
-		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, strconv.FormatInt(int64(seconds), 10))
-	}
+	return int64((retryAfter + time.Second - 1) / time.Second)
 }
 
 // failure answers with what the service said went wrong. otherwise is the problem

@@ -32,6 +32,7 @@ type routeTable struct {
 	all    []route // the last three match no path
 	served []route
 
+	write                                 *route // POST /users
 	unknownPath, unknownMethod, malformed *route
 }
 
@@ -64,7 +65,7 @@ func newRouteTable() *routeTable {
 	}
 	served := len(all) - 3
 	return &routeTable{
-		all: all, served: all[:served],
+		all: all, served: all[:served], write: &all[0],
 		unknownPath: &all[served], unknownMethod: &all[served+1], malformed: &all[served+2],
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -66,6 +67,8 @@ const (
 	bulkRequestsMax = 128     // bulk bodies being read at once; each holds up to a chunk
 )
 
+const serverName = "headcount"
+
 // bulkWaitMax is how long a bulk request waits for one before it to end.
 const bulkWaitMax = 5 * time.Second
 
@@ -79,9 +82,14 @@ type Server struct {
 	http    *fasthttp.Server
 	chain   fasthttp.RequestHandler // the middleware around dispatch
 
+	middleware bool // there is one
+
 	exchanges sync.Pool     // of *exchange
 	bulks     sync.Pool     // of *bulk
 	bulkSlots chan struct{} // holds one element for each bulk body being read
+
+	date    dateText
+	closing atomic.Bool // replies end their connections
 
 	mu struct {
 		sync.Mutex
@@ -96,7 +104,7 @@ var ErrServerClosed = errors.New("the HTTP server is shut down")
 
 // New returns a server that does nothing until [Server.Serve] is called.
 func New(service Service, options Options) *Server {
-	s := &Server{service: service, options: options.withDefaults(), routes: newRouteTable()}
+	s := &Server{service: service, middleware: options.Middleware != nil, options: options.withDefaults(), routes: newRouteTable()}
 	s.logger = s.options.Logger
 	s.exchanges.New = func() any { return &exchange{server: s} }
 	s.bulks.New = func() any { return new(bulk) }
@@ -107,10 +115,9 @@ func New(service Service, options Options) *Server {
 		Handler:               s.serve,
 		ErrorHandler:          s.refuseMalformed,
 		ConnState:             s.track,
-		Name:                  "headcount",
+		Name:                  serverName,
 		Logger:                printfLogger{s.logger},
 		Concurrency:           s.options.ConnectionsMax,
-		MaxConnsPerIP:         s.options.ConnectionsPerIPMax,
 		ReadBufferSize:        headerBytesMax,
 		ReadTimeout:           s.options.ReadTimeout,
 		WriteTimeout:          s.options.WriteTimeout,
@@ -127,6 +134,9 @@ func New(service Service, options Options) *Server {
 
 		// Otherwise a multipart body would be put into files, whatever its path.
 		DisablePreParseMultipartForm: true,
+	}
+	if s.options.ConnectionsPerIPMax < s.options.ConnectionsMax {
+		s.http.MaxConnsPerIP = s.options.ConnectionsPerIPMax
 	}
 	s.metrics = newServerMetrics(s.routes.all,
 		func() float64 { return float64(s.http.GetOpenConnectionsCount()) },
@@ -148,10 +158,19 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	s.mu.listeners = append(s.mu.listeners, ln)
 	s.mu.Unlock()
-	if err := s.http.Serve(ln); err != nil {
+	if err := s.http.Serve(s.fronted(ln)); err != nil {
 		return fmt.Errorf("accepting HTTP connections on %s: %w", ln.Addr(), err)
 	}
 	return nil
+}
+
+// fronted puts fronts before the connections of ln, where nothing else must see every
+// request or hides the connections from us: a middleware, a limit per IP.
+func (s *Server) fronted(ln net.Listener) net.Listener {
+	if s.middleware || s.http.MaxConnsPerIP > 0 {
+		return ln
+	}
+	return frontListener{ln, s}
 }
 
 // Shutdown stops accepting, lets requests that are being served end, and returns
@@ -159,6 +178,7 @@ func (s *Server) Serve(ln net.Listener) error {
 // requests and returns an error: the handlers then still run until the service
 // returns, which it does in bounded time.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.closing.Store(true)
 	s.mu.Lock()
 	s.mu.closed = true
 	for _, ln := range s.mu.listeners {
@@ -183,12 +203,17 @@ func (s *Server) cutConnections() int {
 	defer s.mu.Unlock()
 	for conn := range s.mu.connections {
 		// The connection is being given up: it does not matter how it ends.
+		if f, ok := conn.(*front); ok {
+			_ = f.cut()
+			continue
+		}
 		_ = conn.Close()
 	}
 	return len(s.mu.connections)
 }
 
-// track keeps the set of open connections, so that Shutdown can cut them.
+// track keeps the set of open connections, so that Shutdown can cut them, and tells
+// fronts when they are between two requests.
 func (s *Server) track(conn net.Conn, state fasthttp.ConnState) {
 	switch state {
 	case fasthttp.StateNew:
@@ -199,6 +224,10 @@ func (s *Server) track(conn net.Conn, state fasthttp.ConnState) {
 		s.mu.Lock()
 		delete(s.mu.connections, conn)
 		s.mu.Unlock()
+	default:
+		if f, ok := conn.(*front); ok {
+			f.note(state == fasthttp.StateActive)
+		}
 	}
 }
 

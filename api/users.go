@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // headerVersion is in the form that fasthttp keeps header names in.
@@ -122,7 +123,15 @@ func (x *exchange) write(w Write) {
 
 // refusedWrite answers for a write that was not done, or that nobody knows of.
 func (x *exchange) refusedWrite(outcome Outcome, err error) {
-	kind := problemUnknown
+	kind, detail, retryAfter := x.server.writeProblem(outcome, err)
+	x.problemWith(kind, detail, retryAfter, nil)
+}
+
+// writeProblem says what the problem is with a write that was not done, or that
+// nobody knows of.
+func (s *Server) writeProblem(outcome Outcome, err error) (kind problemKind, detail string, retryAfter time.Duration) {
+	f, ok := asFailure(err)
+	kind = problemUnknown
 	switch outcome {
 	case SegmentsFull:
 		kind = problemSegmentsFull
@@ -132,20 +141,22 @@ func (x *exchange) refusedWrite(outcome Outcome, err error) {
 		kind = problemNotApplied
 	case Unknown:
 	default:
-		if err != nil {
-			x.failure(err, problemUnknown)
-			return
-		}
-		x.server.logger.Error("the service returned no outcome for a write", "outcome", outcome)
-	}
-	detail, retryAfter := kind.defaultDetail(), Failure{}.RetryAfter
-	if f, ok := asFailure(err); ok {
-		retryAfter = f.RetryAfter
-		if f.Detail != "" {
-			detail = f.Detail
+		switch {
+		case ok:
+			kind = f.Kind.problem()
+		case err != nil:
+			s.logger.Error("the service failed in an unforeseen way", "route", s.routes.write.pattern, "error", err)
+		default:
+			s.logger.Error("the service returned no outcome for a write", "outcome", outcome)
 		}
 	}
-	x.problemWith(kind, detail, retryAfter, nil)
+	if !ok {
+		return kind, kind.defaultDetail(), 0
+	}
+	if f.Detail != "" {
+		return kind, f.Detail, f.RetryAfter
+	}
+	return kind, kind.defaultDetail(), f.RetryAfter
 }
 
 func (x *exchange) getUser() {

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"headcount/config"
 	"headcount/pglocal"
 )
 
@@ -38,8 +39,12 @@ func dev(ctx context.Context, args []string, out, errs io.Writer) error {
 	data := f.String("data", "./data", "`directory` for everything the cluster keeps")
 	postgres := f.String("postgres", "auto", "auto: $"+postgresURLVariable+" if set, else a private server if its programs are installed; none; or a `URL`")
 	tick := f.String("tick", "0 0 * * *", "the tick's `schedule`, cron syntax or \"@every 30s\"")
+	shards := f.Int("shards", config.Default().Cluster.Shards, "`shards` of a cluster that is born now: 1 to 64")
 	if err := parse(f, args, errs); err != nil {
 		return err
+	}
+	if *shards < 1 || *shards > 64 {
+		return wrongUsage("--shards %d: give 1 to 64", *shards)
 	}
 	if *port < 1 || *port+devPostgresPort > 65535 {
 		return wrongUsage("--port %d: give one from 1 to %d", *port, 65535-devPostgresPort)
@@ -55,7 +60,7 @@ func dev(ctx context.Context, args []string, out, errs io.Writer) error {
 	if err := d.portsFree(); err != nil {
 		return err
 	}
-	if err := os.WriteFile(d.configPath(), d.config(*tick), 0o644); err != nil {
+	if err := os.WriteFile(d.configPath(), d.config(*tick, *shards), 0o644); err != nil {
 		return fmt.Errorf("the cluster's configuration: %w", err)
 	}
 	stop, err := d.startPostgres(ctx, *postgres)
@@ -92,10 +97,10 @@ func (d *devCluster) url(i int) string        { return "http://" + d.address(i) 
 
 // config writes a configuration for the ports and the directory of this cluster.
 // Everything else is at its default.
-func (d *devCluster) config(tick string) []byte {
+func (d *devCluster) config(tick string, shards int) []byte {
 	var b strings.Builder
 	b.WriteString("# Written by headcount dev at every start.\n")
-	fmt.Fprintf(&b, "cluster:\n  name: headcount-dev\ntick:\n  schedule: %q\nnodes:\n", tick)
+	fmt.Fprintf(&b, "cluster:\n  name: headcount-dev\n  shards: %d\ntick:\n  schedule: %q\nnodes:\n", shards, tick)
 	for i := range devNodes {
 		fmt.Fprintf(&b, "  - id: n%d\n    http: %s\n    peer: %s\n    gossip: %s\n    data: %q\n", i+1,
 			d.address(i), d.address(devPeerPorts+i), d.address(devGossipPorts+i), filepath.Join(d.dir, fmt.Sprintf("n%d", i+1)))

@@ -144,6 +144,7 @@ func nodeOptions(c *config.Config, self config.Node, join string, peer net.Liste
 			HeartbeatTimeout: c.Raft.HeartbeatTimeout, ElectionTimeout: c.Raft.ElectionTimeout,
 			LeaderLeaseTimeout: c.Raft.LeaderLeaseTimeout,
 			SnapshotBytes:      c.Raft.SnapshotBytes, TrailingBytes: c.Raft.TrailingBytes, DiskStallMax: c.Raft.DiskStallMax,
+			LogStore: node.LogStoreKind(c.Raft.LogStore),
 		},
 		Schedule: func(expression, timeZone string) (node.Schedule, error) {
 			return config.ParseSchedule(expression, timeZone)

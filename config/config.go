@@ -80,6 +80,7 @@ type Raft struct {
 	SnapshotBytes      int64         // log bytes since the last snapshot that start the next
 	TrailingBytes      int64         // log bytes kept behind a snapshot for slow followers
 	DiskStallMax       time.Duration // a log write in progress for longer ends the process
+	LogStore           string        // bolt or wal: what holds the log on disk
 }
 
 // Log says what the node writes to standard error.
@@ -101,7 +102,7 @@ func Default() *Config {
 	return &Config{
 		Cluster: Cluster{
 			Name:          "headcount",
-			Shards:        2,
+			Shards:        1,
 			BucketWidth:   time.Minute,
 			SegmentsMax:   10_000,
 			HistoryPoints: 400,
@@ -124,7 +125,7 @@ func Default() *Config {
 		},
 		Tick: Tick{Schedule: "0 0 * * *", TimeZone: "UTC", SkewMax: 500 * time.Millisecond},
 		Postgres: Postgres{
-			FlushRowsMax:   5_000,
+			FlushRowsMax:   20_000,
 			OutboxBytesMax: 256 * mib,
 		},
 		Raft: Raft{
@@ -134,6 +135,7 @@ func Default() *Config {
 			SnapshotBytes:      64 * mib,
 			TrailingBytes:      16 * mib,
 			DiskStallMax:       20 * time.Second,
+			LogStore:           "wal",
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}

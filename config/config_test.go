@@ -137,7 +137,7 @@ func TestEveryKeyReachesItsField(t *testing.T) {
 			}
 		}
 	}
-	if got.Write.DefaultLifetime.String() != "36h0m0s" || got.Raft.SnapshotBytes != 2<<30 || got.Cluster.Shards != 8 {
+	if got.Write.DefaultLifetime.String() != "36h0m0s" || got.Raft.SnapshotBytes != 2<<30 || got.Cluster.Shards != 8 || got.Raft.LogStore != "bolt" {
 		t.Errorf("values went astray: %+v", got)
 	}
 }
@@ -162,6 +162,7 @@ raft:
   snapshot_bytes: 2GiB
   trailing_bytes: 65536
   disk_stall_max: 5s
+  log_store: bolt
 log: {level: debug, format: json}
 `
 

@@ -51,6 +51,7 @@ func keys(c *Config) []key {
 			size("snapshot_bytes", &c.Raft.SnapshotBytes, 64*kib, 64*gib),
 			size("trailing_bytes", &c.Raft.TrailingBytes, 64*kib, 64*gib),
 			span("disk_stall_max", &c.Raft.DiskStallMax, time.Second, 10*time.Minute),
+			text("log_store", &c.Raft.LogStore, oneOf("bolt", "wal")),
 		),
 		section("log",
 			text("level", &c.Log.Level, oneOf("debug", "info", "warn", "error")),

@@ -83,7 +83,7 @@ func (c *testCluster) start(a Addresses, join string) *Node {
 		Join:     join, VotersMax: 7, WriteTimeout: 5 * time.Second, QueueBytesMax: 8 << 20, SkewMax: time.Second,
 		Raft: RaftOptions{
 			HeartbeatTimeout: 300 * time.Millisecond, ElectionTimeout: 300 * time.Millisecond, LeaderLeaseTimeout: 150 * time.Millisecond,
-			SnapshotBytes: 64 << 20, TrailingBytes: 1 << 20, DiskStallMax: time.Minute,
+			SnapshotBytes: 64 << 20, TrailingBytes: 1 << 20, DiskStallMax: time.Minute, LogStore: LogInWAL,
 		},
 		Schedule: func(string, string) (Schedule, error) { return everyMinute{}, nil },
 		Fatal:    func(err error) { panic(err) },

@@ -6,8 +6,8 @@
 //	Node.Write ─> lane (one per shard) ─> proposer of the shard's leader ─> Raft ─> every fsm.Machine
 //
 // A lane gathers the writes that arrive at this node for one shard. While one
-// batch is on its way the next one fills; there is no timer, so an idle node adds
-// no delay. The leader's proposer puts the batches that have arrived from all
+// batch is on its way the next one fills, and when it is back waits a moment for
+// those it answered; a writer that is alone never waits. The leader's proposer puts the batches that have arrived from all
 // nodes into one entry, in the same way: while entries are in flight, the next
 // one fills. The reply to a write comes after the entry was committed and
 // applied on the leader.

@@ -40,6 +40,7 @@ type RaftOptions struct {
 	SnapshotBytes      int64 // log bytes after which a snapshot is taken
 	TrailingBytes      int64 // log bytes kept behind a snapshot, for followers that lag
 	DiskStallMax       time.Duration
+	LogStore           LogStoreKind
 }
 
 // group is one Raft group on this node.
@@ -94,7 +95,7 @@ func openGroup(o groupOptions) (_ *group, err error) {
 			err = errors.Join(fmt.Errorf("group %s: %w", o.name, err), g.closeStores())
 		}
 	}()
-	if g.store, err = openLogStore(filepath.Join(dir, "log.db"), o.fatal); err != nil {
+	if g.store, err = openLogStore(dir, o.raft.LogStore, logger, o.fatal); err != nil {
 		return nil, err
 	}
 	snapshots, err := raft.NewFileSnapshotStoreWithLogger(dir, 2, logger)

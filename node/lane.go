@@ -21,9 +21,8 @@ const (
 	retryPauseMax = 100 * time.Millisecond
 )
 
-// sendersPerLane is how many batches of a lane may be on their way at once. A batch
-// on its way waits for the entry in flight to end, so with one sender the writes that
-// arrive meanwhile miss the next entry; with two they make it, and entries carry more.
+// sendersPerLane is how many batches of a lane may be on their way at once. The second
+// one is for full batches: others wait for the first to come back, and grow.
 const sendersPerLane = 2
 
 // lane gathers the writes that arrive at this node for one shard and delivers
@@ -32,8 +31,8 @@ const sendersPerLane = 2
 // A writer adds its records to the last batch of the queue and waits until that
 // batch is done. A sender takes the first batch, delivers it, and marks it done,
 // which wakes every writer of the batch at once. So the batch that fills is as
-// large as what arrives while the senders are busy: large under load, a single
-// record on an idle node, with no delay of its own in between.
+// large as what arrives while one is on its way, and shortly after, see [gather]:
+// large under load, a single record, at once, on an idle node.
 //
 // Each sender is an origin of its own and delivers one batch at a time, so that the
 // state machine need remember only its last. Batches of two senders may be applied
@@ -53,11 +52,14 @@ type lane struct {
 	leader  func() (id string, until context.Context)
 
 	bytesMax int // of all batches that wait
+	shards   int // that the node's writers spread over
 
 	mu struct {
 		sync.Mutex
 		queue  []*batch // the last one fills
 		bytes  int
+		onWay  int // batches taken and not settled
+		gather gather
 		closed bool
 	}
 	wake chan struct{} // capacity 1: one note that there is work is enough
@@ -102,6 +104,7 @@ func (l *lane) add(tickets []ticket, records ...fsm.Record) ([]ticket, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	rested := len(l.mu.queue) == 0
 	if l.mu.closed {
 		return tickets, &NotApplied{Reason: "this node is stopping", RetryAfter: time.Second}
 	}
@@ -116,7 +119,10 @@ func (l *lane) add(tickets []ticket, records ...fsm.Record) ([]ticket, error) {
 		b.count++
 		l.mu.bytes += len(b.records) - before
 	}
-	l.note()
+	// The first record too: a sender has to set its alarm.
+	if b, _ := l.first(); b != nil || rested {
+		l.note()
+	}
 	return tickets, nil
 }
 
@@ -139,20 +145,55 @@ func (l *lane) waitingBytes() int {
 	return l.mu.bytes
 }
 
-func (l *lane) take() *batch {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// first returns the batch that may leave now, or nil and how long to wait before
+// asking again; 0: until something changes. The caller holds mu.
+func (l *lane) first() (*batch, time.Duration) {
 	if len(l.mu.queue) == 0 {
-		return nil
+		return nil, 0
 	}
 	b := l.mu.queue[0]
+	if full := len(l.mu.queue) > 1; full {
+		return b, 0
+	}
+	if l.mu.onWay > 0 {
+		return nil, 0
+	}
+	if wait := l.mu.gather.wait(b.count); wait > 0 {
+		return nil, wait
+	}
+	return b, 0
+}
+
+// take takes the first batch, or says how long to wait; 0: for a note.
+func (l *lane) take() (*batch, time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, wait := l.first()
+	if b == nil {
+		return nil, wait
+	}
 	l.mu.queue[0] = nil
 	l.mu.queue = l.mu.queue[1:]
 	l.mu.bytes -= len(b.records)
-	if len(l.mu.queue) > 0 {
+	l.mu.onWay++
+	if next, _ := l.first(); next != nil {
 		l.note() // for another sender
 	}
-	return b
+	return b, 0
+}
+
+// settle marks a batch done and lets the next one gather.
+func (l *lane) settle(b *batch, took time.Duration) {
+	close(b.done)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	waiting := 0
+	for _, w := range l.mu.queue {
+		waiting += w.count
+	}
+	l.mu.onWay--
+	// Those who were answered write next to any of the shards.
+	l.mu.gather.settled((b.count+l.shards-1)/l.shards, waiting, took)
 }
 
 // note wakes a sender that rests, if one does.
@@ -175,14 +216,24 @@ func (l *lane) run(ctx context.Context) {
 }
 
 func (s *sender) run(ctx context.Context) {
+	alarm := time.NewTimer(time.Hour)
+	defer alarm.Stop()
 	for {
-		if b := s.lane.take(); b != nil {
+		b, wait := s.lane.take()
+		if b != nil {
+			began := time.Now()
 			b.delivery, b.err = s.deliver(ctx, b)
-			close(b.done)
+			s.lane.settle(b, time.Since(began))
 			continue
+		}
+		var due <-chan time.Time // nil: never
+		if wait > 0 {
+			alarm.Reset(wait)
+			due = alarm.C
 		}
 		select {
 		case <-s.lane.wake:
+		case <-due:
 		case <-ctx.Done():
 			return
 		}

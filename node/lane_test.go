@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 func startLane(t *testing.T, timeout time.Duration, attempt func(context.Context, fsm.Batch) (delivery, error)) *lane {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &lane{
-		node: "n1", epoch: 1, timeout: timeout, bytesMax: 1 << 20, wake: make(chan struct{}, 1),
+		node: "n1", epoch: 1, timeout: timeout, bytesMax: 1 << 20, shards: 1, wake: make(chan struct{}, 1),
 		leader:  func() (string, context.Context) { return "leader", context.Background() },
 		attempt: func(ctx context.Context, _ string, b fsm.Batch) (delivery, error) { return attempt(ctx, b) },
 	}
@@ -47,8 +48,17 @@ func applied(b fsm.Batch) (delivery, error) {
 	return delivery{1, make([]fsm.Status, b.Count)}, nil
 }
 
-func TestWhatArrivesWhileTheSendersAreBusySharesABatch(t *testing.T) {
-	sending := make(chan int, sendersPerLane+1) // sizes; room for all that are expected
+func (l *lane) queued() (counts []int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range l.mu.queue {
+		counts = append(counts, b.count)
+	}
+	return counts
+}
+
+func TestWhatArrivesWhileABatchIsOnItsWaySharesTheNext(t *testing.T) {
+	sending := make(chan int, 2) // sizes; room for all that are expected
 	release := make(chan struct{})
 	l := startLane(t, time.Minute, func(_ context.Context, b fsm.Batch) (delivery, error) {
 		sending <- b.Count
@@ -56,24 +66,86 @@ func TestWhatArrivesWhileTheSendersAreBusySharesABatch(t *testing.T) {
 		return applied(b)
 	})
 	var writers sync.WaitGroup
-	for range sendersPerLane {
-		writers.Go(func() { _ = write(t, l, "early") })
-		if n := <-sending; n != 1 {
-			t.Errorf("an idle sender took %d records", n)
-		}
+	writers.Go(func() { _ = write(t, l, "early") })
+	if n := <-sending; n != 1 {
+		t.Errorf("an idle sender took %d records", n)
 	}
 	for i := range 50 {
 		writers.Go(func() { _ = write(t, l, fmt.Sprint(i)) })
 	}
-	eventually(t, "all 50 wait", func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return len(l.mu.queue) == 1 && l.mu.queue[0].count == 50
-	}, func() any { return l.waitingBytes() })
+	eventually(t, "all 50 wait", func() bool { return slices.Equal(l.queued(), []int{50}) }, func() any { return l.queued() })
 	close(release)
 	writers.Wait()
 	if n := <-sending; n != 50 {
 		t.Errorf("the next batch had %d records", n)
+	}
+}
+
+func TestAFullBatchDoesNotWaitForTheOneBefore(t *testing.T) {
+	sending := make(chan int, 2) // sizes; room for all that are expected
+	release := make(chan struct{})
+	l := startLane(t, time.Minute, func(_ context.Context, b fsm.Batch) (delivery, error) {
+		sending <- b.Count
+		<-release
+		return applied(b)
+	})
+	defer close(release)
+	if _, err := l.add(nil, put("early", "s", nextWeek)); err != nil {
+		t.Fatal(err)
+	}
+	<-sending
+	for i := 0; len(l.queued()) < 2; i++ {
+		select {
+		case <-sending:
+			t.Fatal("a batch that was not full has left")
+		default:
+		}
+		if _, err := l.add(nil, put(fmt.Sprint(i), "s", nextWeek)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := <-sending; n < 1000 {
+		t.Errorf("the full batch had %d records", n)
+	}
+}
+
+// Writers who were just answered and write again go together with those who waited.
+func TestAnsweredWritersAreWaitedFor(t *testing.T) {
+	var sizes []int // one batch at a time
+	l := startLane(t, time.Minute, func(_ context.Context, b fsm.Batch) (delivery, error) {
+		sizes = append(sizes, b.Count)
+		time.Sleep(8 * time.Millisecond) // the commit
+		return applied(b)
+	})
+	var writers sync.WaitGroup
+	for i := range 20 {
+		writers.Go(func() {
+			for range 10 {
+				_ = write(t, l, fmt.Sprint(i))
+			}
+		})
+	}
+	writers.Wait()
+	// Without waiting two groups would take turns: 20 batches.
+	if len(sizes) > 15 {
+		t.Errorf("200 writes of 20 writers took %d batches: %v", len(sizes), sizes)
+	}
+}
+
+// Whatever was expected, what is there leaves in the end.
+func TestNobodyWaitsForThoseWhoDoNotCome(t *testing.T) {
+	l := startLane(t, time.Minute, func(_ context.Context, b fsm.Batch) (delivery, error) { return applied(b) })
+	l.mu.Lock()
+	l.mu.gather.settled(1000, 0, time.Minute)
+	l.mu.Unlock()
+	began := time.Now()
+	for range 3 {
+		if err := write(t, l, "u"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(began); took < gatherMax/2 || took > time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 

@@ -287,7 +287,7 @@ func (n *Node) openReplica(state *cluster.State, shard uint32) (*replica, error)
 	r.propose = newProposer(g.raft, r.stamp, machine.OutboxIsFull)
 	r.lane = &lane{
 		shard: shard, node: n.who.Instance, epoch: n.who.Epoch, timeout: n.options.WriteTimeout,
-		attempt: r.attempt, leader: g.leader, bytesMax: n.options.QueueBytesMax, wake: make(chan struct{}, 1),
+		attempt: r.attempt, leader: g.leader, bytesMax: n.options.QueueBytesMax, shards: birth.Shards, wake: make(chan struct{}, 1),
 	}
 	if first := birth.Founders[int(shard)%len(birth.Founders)]; g.empty && !n.who.knows(name) && first.Instance == n.who.Instance {
 		if err := g.bootstrap(voters(birth.Founders)); err != nil {

@@ -12,9 +12,15 @@ import (
 // it no longer is.
 type Copier func(ctx context.Context, incarnation string, shard uint32, outbox *Outbox)
 
-// gatherFor is how long entries wait for more to come with them: a flush costs
-// PostgreSQL a transaction and a write to disk whatever its size.
-const gatherFor = 100 * time.Millisecond
+// A flush costs PostgreSQL a transaction and a write to disk whatever its size, and a
+// large one, whose rows are sorted by key, walks through an index where small ones jump
+// about in it. So entries wait for more to come with them: gatherFor, and as long
+// again and again while they come fast, at most gatherRoundsMax times.
+const (
+	gatherFor       = 100 * time.Millisecond
+	gatherRoundsMax = 10
+	gatherFastRows  = 200 // in one round
+)
 
 // Outbox is a shard leader's view of its outbox.
 type Outbox struct{ replica *replica }
@@ -38,14 +44,21 @@ func (o *Outbox) Next(ctx context.Context, index uint64, rowsMax int) (fsm.Outbo
 
 // gather gives a batch that is not full some time to grow.
 func (o *Outbox) gather(ctx context.Context, b fsm.OutboxBatch, index uint64, rowsMax int) fsm.OutboxBatch {
-	if b.Rows >= rowsMax/2 {
-		return b
+	for range gatherRoundsMax {
+		if b.Rows >= rowsMax/2 {
+			break
+		}
+		pause(ctx, gatherFor)
+		more, ok := o.replica.machine.OutboxNext(index, rowsMax)
+		if !ok {
+			break // trimmed meanwhile: the flush will find that out
+		}
+		grown := more.Rows - b.Rows
+		if b = more; grown < gatherFastRows || ctx.Err() != nil {
+			break
+		}
 	}
-	pause(ctx, gatherFor)
-	if more, ok := o.replica.machine.OutboxNext(index, rowsMax); ok {
-		return more
-	}
-	return b // trimmed meanwhile: the flush will find that out
+	return b
 }
 
 // Acked returns the index up to which the cluster knows PostgreSQL to have

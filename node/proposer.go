@@ -36,6 +36,8 @@ type proposer struct {
 		sync.Mutex
 		waiting []*submission
 		bytes   int
+		flying  bool // an entry is in flight
+		gather  gather
 		open    bool
 	}
 	wake chan struct{} // capacity 1: one note that there is work is enough
@@ -82,9 +84,12 @@ func (p *proposer) enqueue(s *submission) error {
 	}
 	p.mu.waiting = append(p.mu.waiting, s)
 	p.mu.bytes += len(s.batch.Records)
-	select {
-	case p.wake <- struct{}{}:
-	default:
+	// The first one too: run has to set its alarm.
+	if !p.mu.flying && (p.wait() == 0 || len(p.mu.waiting) == 1) {
+		select {
+		case p.wake <- struct{}{}:
+		default:
+		}
 	}
 	return nil
 }
@@ -114,9 +119,12 @@ func (p *proposer) run(ctx context.Context) {
 		}
 		if p.full() {
 			refuse(group, outboxFull())
+			p.landed(0, 0)
 			continue
 		}
+		began := time.Now()
 		settle(group, p.raft.Apply(p.entry(group), time.Second))
+		p.landed(len(group), time.Since(began))
 	}
 }
 
@@ -134,23 +142,57 @@ func (p *proposer) setOpen(open bool) {
 	}
 }
 
+// landed lets the next entry gather: as many batches as were answered, and those that
+// wait. It may take as long as the entry did, because the lanes gather as well.
+func (p *proposer) landed(batches int, took time.Duration) {
+	p.mu.Lock()
+	p.mu.flying = false
+	p.mu.gather.settled(batches, len(p.mu.waiting), 2*took)
+	p.mu.Unlock()
+}
+
+// wait says how long the batches that wait should wait for others. The caller holds mu.
+func (p *proposer) wait() time.Duration {
+	if p.mu.bytes > entryBytesMax/2 {
+		return 0
+	}
+	return p.mu.gather.wait(len(p.mu.waiting))
+}
+
 // next waits for work and takes as many submissions as fit into one entry.
 func (p *proposer) next(ctx context.Context) []*submission {
+	alarm := time.NewTimer(time.Hour)
+	defer alarm.Stop()
 	for {
-		if group := p.takeEntry(); group != nil {
+		group, wait := p.takeEntry()
+		if group != nil {
 			return group
+		}
+		var due <-chan time.Time // nil: never
+		if wait > 0 {
+			alarm.Reset(wait)
+			due = alarm.C
 		}
 		select {
 		case <-p.wake:
+		case <-due:
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-func (p *proposer) takeEntry() []*submission {
+// takeEntry takes the batches of the next entry, or says how long to wait for others;
+// 0: until one comes.
+func (p *proposer) takeEntry() ([]*submission, time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.mu.waiting) == 0 {
+		return nil, 0
+	}
+	if wait := p.wait(); wait > 0 {
+		return nil, wait
+	}
 	n, bytes := 0, 0
 	for _, s := range p.mu.waiting {
 		size := len(s.batch.Records)
@@ -159,13 +201,11 @@ func (p *proposer) takeEntry() []*submission {
 		}
 		n, bytes = n+1, bytes+size
 	}
-	if n == 0 {
-		return nil
-	}
 	group := p.mu.waiting[:n:n]
 	p.mu.waiting = p.mu.waiting[n:]
 	p.mu.bytes -= bytes
-	return group
+	p.mu.flying = true
+	return group, 0
 }
 
 // entry encodes an entry in a buffer of its own: Raft keeps it.

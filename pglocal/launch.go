@@ -119,7 +119,8 @@ func launch(ctx context.Context, h home, binDir string, a account, port int) (*p
 	return nil, err
 }
 
-// settings: little memory, nothing but loopback, everything durable. They are on
+// settings: nothing but loopback, everything durable, and memory for the index of a
+// few million memberships, taken as it is touched. They are on
 // the command line so that a new version of this program brings its own.
 func settings(h home, port int) []string {
 	args := []string{"-D", h.data()}
@@ -132,7 +133,7 @@ func settings(h home, port int) []string {
 		"fsync=on",
 		"full_page_writes=on",
 		"synchronous_commit=on",
-		"shared_buffers=32MB",
+		"shared_buffers=128MB",
 		"max_wal_size=512MB",
 		"max_parallel_workers_per_gather=0",
 		"jit=off",

@@ -94,7 +94,8 @@ func (n *node) stop() error { return n.process.stop(syscall.SIGTERM, scaled(20*t
 func (c *cluster) writeFile(nodes []*node) string {
 	c.t.Helper()
 	var y strings.Builder
-	fmt.Fprintf(&y, "cluster:\n  name: systemtest\n")
+	// More shards than by default, so that leaders are spread and bodies are split.
+	fmt.Fprintf(&y, "cluster:\n  name: systemtest\n  shards: 2\n")
 	if c.settings.bucketWidth != "" {
 		fmt.Fprintf(&y, "  bucket_width: %s\n", c.settings.bucketWidth)
 	}
