@@ -28,15 +28,22 @@
 //
 //	watermark <= time/width
 //	every stored membership has bucket > watermark
-//	segment.stored = Σ cells of the segment over all buckets
-//	segment.live   = Σ cells of the segment over the buckets > horizon
+//	segment.stored = what its tally has in all buckets = slots of its table > watermark
+//	segment.live   = what its tally has in the buckets > horizon
 //	index, time, watermark, last tick and acknowledged only grow
 //
 // # Concurrency
 //
 // Apply, Snapshot and Restore are called by Raft from one goroutine. Persist runs
-// on another while Apply goes on: it reads pieces that Apply copies before first
-// writing to them. Every other method may be called from any goroutine.
+// on another while Apply goes on: it reads through a view, see package table. Every
+// other method may be called from any goroutine.
+//
+// # Structure
+//
+// docs/STATE_MACHINE.md has a drawing. Package table holds the memberships, package
+// tally counts them by bucket, and package slab is the memory that both lie in,
+// outside Go's heap. Everything is held together by [Machine]'s lock: what reads
+// holds it shared, for a fraction of a millisecond at most.
 //
 // # Failures
 //
