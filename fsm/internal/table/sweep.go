@@ -21,12 +21,13 @@ func (t *Table) Sweep(m *Memory, from uint64, watermark uint32) (next uint64, vi
 	for t.merge(m, from, number, p, watermark) {
 		merged = true
 	}
-	if merged {
-		return next, visited
-	}
-	if pages := pagesFor(len(m.members)); len(m.members) < int(p.used) || pages+1 < int(p.pages) {
+	pages := pagesFor(len(m.members))
+	if !merged && (len(m.members) < int(p.used) || pages+1 < int(p.pages)) {
 		m.writable(number, p)
 		m.mustRefill(number, p, m.members, min(pages, int(p.pages)), watermark)
+	}
+	if next == 0 {
+		t.halve() // once a sweep, or it would be doubled again by the next split
 	}
 	return next, visited
 }
@@ -53,15 +54,13 @@ func (t *Table) merge(m *Memory, low uint64, number uint32, p *piece, watermark 
 		return false
 	}
 	m.freePiece(other, q)
-	if p.depth == t.depth {
-		t.deepest -= 2
-	}
+	t.pieces[p.depth] -= 2
 	p.depth--
+	t.pieces[p.depth]++
 	first, count := t.span(low, p.depth)
 	for i := range count {
 		t.directory[first+i] = number
 	}
-	t.halve(m)
 	return true
 }
 

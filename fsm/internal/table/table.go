@@ -10,8 +10,8 @@ type Table struct {
 
 	directory []uint32 // of pieces, by the first depth bits of the key; nil when empty
 	depth     uint8
-	deepest   int // pieces of that depth
-	hint      int // pages that an empty piece begins with, see Reserve
+	pieces    [depthMax + 1]uint32 // how many there are of each depth
+	hint      int                  // pages that an empty piece begins with, see Reserve
 }
 
 // Spot is where a key is in a table, or would be. It is good until memberships are
@@ -83,7 +83,8 @@ func (t *Table) Remove(m *Memory, s Spot) {
 func (t *Table) Insert(m *Memory, s Spot, k Key, bucket, watermark uint32) bool {
 	if len(t.directory) == 0 {
 		number, _ := m.newPiece(t.Owner, 0)
-		t.directory, t.depth, t.deepest = []uint32{number}, 0, 1
+		t.directory, t.depth = []uint32{number}, 0
+		t.pieces[0] = 1
 	}
 	if s.piece == nil || s.Moved(m) {
 		s.number = t.directory[t.position(k.Lo)]
@@ -143,10 +144,9 @@ func (t *Table) split(m *Memory, number uint32, p *piece, k Key, watermark uint3
 		}
 	}
 	other, q := m.newPiece(p.owner, p.depth+1)
+	t.pieces[p.depth]--
 	p.depth++
-	if p.depth == t.depth {
-		t.deepest += 2
-	}
+	t.pieces[p.depth] += 2
 	if !m.refill(other, q, m.members[:ones], pagesFor(ones), watermark) ||
 		!m.refill(number, p, m.members[ones:], pagesFor(len(m.members)-ones), watermark) {
 		return false
@@ -172,25 +172,17 @@ func (t *Table) double() {
 	}
 	t.directory = twice
 	t.depth++
-	t.deepest = 0
 }
 
 // halve gives half of the directory back, as long as no piece needs it.
-func (t *Table) halve(m *Memory) {
-	for t.deepest == 0 && t.depth > 0 {
+func (t *Table) halve() {
+	for t.depth > 0 && t.pieces[t.depth] == 0 {
 		half := make([]uint32, len(t.directory)/2)
-		t.depth--
 		for i := range half {
 			half[i] = t.directory[2*i]
 		}
 		t.directory = half
-		for i := 0; i < len(half); {
-			p := m.pieces.At(half[i])
-			if p.depth == t.depth {
-				t.deepest++
-			}
-			i += 1 << (t.depth - p.depth)
-		}
+		t.depth--
 	}
 }
 
@@ -205,7 +197,8 @@ func (t *Table) Reserve(m *Memory, memberships int64, piecesMax int) int {
 	if depth == 0 {
 		return 0
 	}
-	t.directory, t.depth, t.deepest = make([]uint32, 1<<depth), depth, 1<<depth
+	t.directory, t.depth = make([]uint32, 1<<depth), depth
+	t.pieces[depth] = 1 << depth
 	for i := range t.directory {
 		t.directory[i], _ = m.newPiece(t.Owner, depth)
 	}

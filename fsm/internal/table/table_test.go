@@ -101,15 +101,13 @@ func inspect(m *Memory, t *Table) error {
 	if len(t.directory) != 1<<t.depth {
 		return fmt.Errorf("a directory of %d at depth %d", len(t.directory), t.depth)
 	}
-	deepest := 0
+	var pieces [depthMax + 1]uint32
 	for i := 0; i < len(t.directory); {
 		p := m.pieces.At(t.directory[i])
 		if p.depth > t.depth || p.owner != t.Owner {
 			return fmt.Errorf("a piece of owner %d and depth %d", p.owner, p.depth)
 		}
-		if p.depth == t.depth {
-			deepest++
-		}
+		pieces[p.depth]++
 		count := 1 << (t.depth - p.depth)
 		for j := range count {
 			if i%count != 0 || t.directory[i+j] != t.directory[i] {
@@ -150,8 +148,8 @@ func inspect(m *Memory, t *Table) error {
 		}
 		i += count
 	}
-	if deepest != t.deepest {
-		return fmt.Errorf("%d pieces are deepest, not %d", deepest, t.deepest)
+	if pieces != t.pieces {
+		return fmt.Errorf("%v pieces by depth, not %v", pieces, t.pieces)
 	}
 	return nil
 }
