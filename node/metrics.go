@@ -28,6 +28,8 @@ func (n *Node) WriteMetrics(w io.Writer) {
 			{"index", s.Index},
 			{"memberships", uint64(s.Memberships)},
 			{"segments", uint64(s.Segments)},
+			{"mapped_bytes", uint64(r.machine.MappedBytes())},
+			{"used_bytes", uint64(r.machine.UsedBytes())},
 			{"watermark_seconds", uint64(s.Watermark)},
 			{"last_tick_seconds", uint64(s.LastTick)},
 			{"outbox_rows", uint64(s.OutboxRows)},
