@@ -68,6 +68,8 @@ func (st *state) lookAhead(data []byte, count int) (next []upcoming, rest []byte
 				u.live = true
 				u.tally.Cell(&u.segment.tally, st.tallies, bucket)
 				touched ^= st.sums.touch(bucket)
+			} else if u.record.Op == OpPut && !u.spot.Held() {
+				touched ^= u.probe.TouchRoom(st.tables, u.key)
 			}
 		}
 	}

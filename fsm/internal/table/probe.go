@@ -33,3 +33,26 @@ func (b *Probe) Touch() uint64 {
 	}
 	return b.first.low[0] ^ b.second.low[0]
 }
+
+// TouchRoom reads the line that will make room for a key that is not in the table, if
+// both of its own are full.
+func (b *Probe) TouchRoom(m *Memory, k Key) uint64 {
+	if b.first == nil {
+		return 0
+	}
+	p := b.piece
+	first, second := linesOf(k.Lo, p.pages)
+	if both := uint64(1)<<first | 1<<second; p.full&both != both {
+		return 0
+	}
+	for _, number := range [2]uint32{first, second} {
+		l := m.line(p, number)
+		for slot := range lineSlots {
+			a, c := linesOf(l.low[slot], p.pages)
+			if other := a ^ c ^ number; p.full>>other&1 == 0 {
+				return m.line(p, other).low[0]
+			}
+		}
+	}
+	return 0
+}
