@@ -6,18 +6,17 @@
 //	Node.Write ─> lane (one per shard) ─> proposer of the shard's leader ─> Raft ─> every fsm.Machine
 //
 // A lane gathers the writes that arrive at this node for one shard. While one
-// batch is on its way the next one fills, and when it is back waits a moment for
-// those it answered; a writer that is alone never waits. The leader's proposer puts the batches that have arrived from all
-// nodes into one entry, in the same way: while entries are in flight, the next
-// one fills. The reply to a write comes after the entry was committed and
+// batch is on its way the next one fills. When it is back, the next one waits a
+// moment for those it answered; a writer that is alone never waits. The leader's
+// proposer puts the batches that have arrived from all nodes into one entry, in
+// the same way. The reply to a write comes after the entry was committed and
 // applied on the leader.
 //
 // # At most once
 //
 // Each of a lane's two senders has one batch on its way at a time, under (instance
-// and sender, epoch, sequence). When the
-// leader changes or a reply is lost it sends the same batch again, to whoever
-// leads now, and the state machine answers a repeat from memory. A batch that is
+// and sender, epoch, sequence). When the leader changes or a reply is lost it sends
+// the same batch again, to whoever leads now, and the state machine answers a repeat from memory. A batch that is
 // given up is fenced by the next one: its sequence is higher.
 //
 // The epoch is the number of times that the node has started, kept on disk, so a

@@ -148,6 +148,11 @@ func TestLogGoesOnBehindASnapshot(t *testing.T) {
 	if err := s.DeleteRange(500, 503); err != nil { // what a snapshot covers
 		t.Fatal(err)
 	}
+	for _, index := range []uint64{1, 120, 503, 510} {
+		if err := s.GetLog(index, new(raft.Log)); !errors.Is(err, raft.ErrLogNotFound) {
+			t.Errorf("entry %d, which was cut off: %v", index, err)
+		}
+	}
 	closeStore(t, s)
 	s = openTestStore(t, dir, LogInWAL)
 	wantEntries(t, s, 504, 509)

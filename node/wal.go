@@ -68,6 +68,19 @@ func (w *walLog) StoreLogs(logs []*raft.Log) error {
 	return w.WAL.StoreLogs(logs)
 }
 
+// GetLog implements [raft.LogStore]. raft-wal still finds entries that were cut off the
+// front, as long as their segment is the last one.
+func (w *walLog) GetLog(index uint64, l *raft.Log) error {
+	first, err := w.FirstIndex()
+	if err != nil {
+		return err
+	}
+	if index < first {
+		return raft.ErrLogNotFound
+	}
+	return w.WAL.GetLog(index, l)
+}
+
 func (w *walLog) empty(last uint64) error {
 	first, err := w.FirstIndex()
 	if err != nil {

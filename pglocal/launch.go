@@ -120,8 +120,8 @@ func launch(ctx context.Context, h home, binDir string, a account, port int) (*p
 }
 
 // settings: nothing but loopback, everything durable, and memory for the index of a
-// few million memberships, taken as it is touched. They are on
-// the command line so that a new version of this program brings its own.
+// few million memberships, taken as it is touched. They are on the command line so
+// that a new version of this program brings its own.
 func settings(h home, port int) []string {
 	args := []string{"-D", h.data()}
 	for _, setting := range []string{
