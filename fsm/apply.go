@@ -211,11 +211,32 @@ func (st *state) endAt(seg *segment, spot table.Spot, k table.Key, stored uint32
 	return Deleted
 }
 
+// erase ends the user's memberships. It must look into every segment, some at a time:
+// see [state.lookAhead].
 func (st *state) erase(k table.Key) Status {
-	for _, seg := range st.segments {
-		spot := seg.table.Find(st.tables, k)
-		if stored := spot.Bucket(); stored > st.watermark {
-			st.endAt(seg, spot, k, stored)
+	var probes [aheadRecords]table.Probe
+	for from := 0; from < len(st.numbered); from += aheadRecords {
+		next := st.numbered[from:min(from+aheadRecords, len(st.numbered))]
+		for i, s := range next {
+			probes[i] = table.Probe{}
+			if s != nil {
+				probes[i].Piece(&s.table, st.tables, k)
+			}
+		}
+		for i := range next {
+			probes[i].Lines(st.tables, k)
+		}
+		for i := range next {
+			st.touched ^= probes[i].Touch()
+		}
+		for _, s := range next {
+			if s == nil {
+				continue
+			}
+			spot := s.table.Find(st.tables, k)
+			if stored := spot.Bucket(); stored > st.watermark {
+				st.endAt(s, spot, k, stored)
+			}
 		}
 	}
 	return Erased

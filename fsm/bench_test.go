@@ -96,6 +96,23 @@ func BenchmarkCounts300Segments(b *testing.B) {
 	}
 }
 
+// Erasing a user who is nowhere, among 10,000 segments of 100 users.
+func BenchmarkErase(b *testing.B) {
+	const segments, users = 10_000, 100
+	s := newShard(b)
+	s.propose(settings{Revision: 2, SegmentsMax: segments, HistoryPoints: 30})
+	for user := range users {
+		var records []fsm.Record
+		for segment := range segments {
+			records = append(records, put(numbered("user", user*segments+segment), numbered("segment", segment), noon+day))
+		}
+		s.write(noon, records...)
+	}
+	for b.Loop() {
+		s.write(noon, erase("stranger"))
+	}
+}
+
 // discard is a sink that keeps nothing.
 type discard struct{ io.Writer }
 
