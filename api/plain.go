@@ -66,7 +66,7 @@ func (h *plainHeader) field(line []byte) bool {
 	case "Host", "host":
 		known := h.host
 		h.host = true
-		return !known && len(value) > 0
+		return !known && isPlainHost(value)
 	case "Content-Length", "content-length":
 		length, rest, ok := cutNumber(value, 1<<30)
 		known := h.length > 0
@@ -97,6 +97,17 @@ func isPlainText(line []byte) bool {
 		}
 	}
 	return true
+}
+
+// isPlainHost reports whether a host is a name or an IPv4 address, with or without a
+// port. What else a host may be, fasthttp judges.
+func isPlainHost(host []byte) bool {
+	for _, b := range host {
+		if !isDigit(b) && b != '-' && b != '.' && b != ':' && (b|0x20 < 'a' || b|0x20 > 'z') {
+			return false
+		}
+	}
+	return len(host) > 0
 }
 
 func isToken(name []byte) bool {
