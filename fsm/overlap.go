@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 
 	"headcount/fsm/internal/table"
@@ -41,6 +42,7 @@ func (m *Machine) Overlap(ctx context.Context, now int64, titles []string) (Over
 		if !h.step() {
 			return Overlap{}, ErrOverlapBusy
 		}
+		runtime.Gosched() // as Persist does
 	}
 	return Overlap{}, ctx.Err()
 }

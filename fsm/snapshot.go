@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 
 	"github.com/hashicorp/raft"
@@ -174,6 +175,7 @@ func (s *snapshot) writeMembers(f *frameWriter) error {
 		s.machine.mu.RLock()
 		more = s.view.Read(membersPerFrame, run)
 		s.machine.mu.RUnlock()
+		runtime.Gosched() // Apply may be waiting: on a busy machine, for this very processor
 		if len(buf) == 0 {
 			continue
 		}
