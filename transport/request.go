@@ -67,7 +67,7 @@ func (t *Transport) caller(ctx context.Context, address string) (*caller, error)
 	t.mu.Lock()
 	c := t.mu.callers[address]
 	t.mu.Unlock()
-	if c != nil {
+	if c != nil && !c.ended() {
 		return c, nil
 	}
 	conn, err := t.dial(ctx, address, header{carries: carriesRequests}, dialTimeout)
@@ -77,11 +77,12 @@ func (t *Transport) caller(ctx context.Context, address string) (*caller, error)
 	c = newCaller(conn)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if other := t.mu.callers[address]; other != nil || t.mu.closed {
+	if t.mu.closed {
 		_ = conn.Close()
-		if t.mu.closed {
-			return nil, net.ErrClosed
-		}
+		return nil, net.ErrClosed
+	}
+	if other := t.mu.callers[address]; other != nil && !other.ended() {
+		_ = conn.Close()
 		return other, nil
 	}
 	t.mu.callers[address] = c
@@ -215,6 +216,14 @@ func (c *caller) close(err error) {
 		answer <- reply{err: fmt.Errorf("%w: %w", ErrNoReply, err)}
 		delete(c.mu.pending, id)
 	}
+}
+
+// ended reports whether the connection takes no more requests. Its reader may
+// still be about to leave it.
+func (c *caller) ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.err != nil
 }
 
 // serveRequests answers the requests of one connection until it ends.

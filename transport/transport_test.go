@@ -104,7 +104,13 @@ func TestFailuresSayWhetherThePeerSawTheRequest(t *testing.T) {
 	if err := <-ended; !errors.Is(err, ErrNoReply) && !errors.As(err, &remote) {
 		t.Errorf("a peer that ended: %v", err)
 	}
-	if _, err := a.Call(t.Context(), address, kindEcho, nil); !errors.Is(err, ErrNotSent) {
+	// The handler's answer may come before the end of the connection is seen: then
+	// one more request goes out on it, and nobody can say whether it was read.
+	_, err := a.Call(t.Context(), address, kindEcho, nil)
+	if errors.Is(err, ErrNoReply) {
+		_, err = a.Call(t.Context(), address, kindEcho, nil)
+	}
+	if !errors.Is(err, ErrNotSent) {
 		t.Errorf("a peer that is gone: %v", err)
 	}
 	if _, err := a.Call(t.Context(), address, kindEcho, make([]byte, RequestBytesMax+1)); !errors.Is(err, ErrNotSent) {
