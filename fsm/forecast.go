@@ -3,7 +3,7 @@ package fsm
 // CountsAt calls visit with the number of memberships of every segment that will
 // still be live at the instant at (Unix seconds) if nobody renews, for those that
 // have any, in no particular order, and returns the index they belong to. An at
-// before now reads as now, and a now before one given earlier as that one. visit
+// before now reads as now, and now is as for [Machine.Counts]. visit
 // runs under the machine's lock: it must be quick and must not call back.
 func (m *Machine) CountsAt(now, at int64, visit func(title string, count int64)) (index uint64) {
 	m.advance(now)
@@ -22,7 +22,7 @@ func (m *Machine) CountsAt(now, at int64, visit func(title string, count int64))
 // Forecast adds to counts[i] the number of memberships of the segment that will
 // still be live at instants[i] (Unix seconds) if nobody renews, and returns the
 // index that this belongs to. The two are equally long, and instants ascend; one
-// before now reads as now, and a now before one given earlier as that one. So the
+// before now reads as now, and now is as for [Machine.Counts]. So the
 // shards of a cluster can add to the same counts, one after the other.
 func (m *Machine) Forecast(now int64, title []byte, instants, counts []int64) (index uint64) {
 	m.advance(now)

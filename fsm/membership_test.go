@@ -143,6 +143,7 @@ func TestReadLeavesOutWhatHasExpired(t *testing.T) {
 	if after := s.Stats(); after != before {
 		t.Errorf("reading changed %+v to %+v", before, after)
 	}
+	s.wantCounts(noon-100, nil)
 	// Written while the reader is ahead: decided at the machine's time, read at the reader's.
 	s.wantStatuses(s.write(noon, put("dot", "RU", noon+minute), put("eve", "RU", noon+3*minute)), fsm.Created, fsm.Created)
 	s.wantCounts(noon, map[string]int64{"RU": 1})
@@ -155,4 +156,18 @@ func TestReadAtImpossibleInstants(t *testing.T) {
 	s.wantCounts(-1, map[string]int64{"RU": 1})
 	s.wantCounts(math.MaxInt64, nil)
 	s.wantStatuses(s.write(noon, put("ann", "RU", noon+2*minute)), fsm.Renewed)
+}
+
+// A reader whose clock was far ahead and is set right counts again whom it left out.
+func TestReadGoesBackWithTheClock(t *testing.T) {
+	s := newShard(t)
+	s.write(noon, put("ann", "RU", noon+minute), put("bob", "RU", noon+60*minute))
+	s.wantCounts(noon+1000*minute, nil)
+	s.write(noon, put("cid", "RU", noon+2*minute))
+	s.wantCounts(noon+999*minute, nil) // a small correction is waited out
+	s.wantCounts(noon+minute, map[string]int64{"RU": 2})
+	s.wantUser(noon+minute, "bob", fsm.Membership{Segment: "RU", Expiry: noon + 60*minute})
+	s.tick(noon+30*minute, noon+30*minute)
+	s.wantCounts(noon+1000*minute, nil)
+	s.wantCounts(noon, map[string]int64{"RU": 1}) // not before the watermark
 }

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"math"
 	"slices"
 	"strings"
 )
@@ -13,7 +14,8 @@ type Membership struct {
 
 // Counts calls visit with the number of live memberships of every segment that
 // has any, in no particular order, and returns the index they belong to. now is
-// in Unix seconds; a now before one given earlier reads as that one. visit is
+// in Unix seconds; a now up to five minutes before one given earlier reads as that
+// one, and one further back as itself: the clock was set back. visit is
 // called under the machine's lock: it must be quick and must not call back.
 func (m *Machine) Counts(now int64, visit func(title string, count int64)) (index uint64) {
 	m.advance(now)
@@ -71,19 +73,33 @@ func (m *Machine) UsedBytes() int64 {
 	return m.mu.state.tables.Used() + m.mu.state.tallies.Used()
 }
 
-// advance moves the horizon to now. It takes the write lock only when a bucket
-// has ended since the last call.
+// clockStep is by how much, in seconds, a reader's clock must be behind the latest
+// one given for the clock to have been set back. Less than that is a small
+// correction, which reads wait out: they do not go back in time for it.
+const clockStep = 300
+
+// advance moves the horizon to now, and back to it if the clock was set back. It
+// takes the write lock only when a bucket has ended since the last call, or the
+// clock was set back.
 func (m *Machine) advance(now int64) {
 	m.mu.RLock()
-	st := m.mu.state
-	current := st.endedBucket(now) <= st.horizon
+	current := m.mu.state.horizonAt(now) == m.mu.state.horizon
 	m.mu.RUnlock()
 	if current {
 		return
 	}
 	m.mu.Lock()
-	m.mu.state.advance(m.mu.state.endedBucket(now))
+	m.mu.state.moveHorizon(m.mu.state.horizonAt(now))
 	m.mu.Unlock()
+}
+
+// horizonAt returns where the horizon belongs for a reader's now.
+func (st *state) horizonAt(now int64) uint32 {
+	ended := max(st.endedBucket(now), st.watermark)
+	if ended < st.horizon && st.endedBucket(min(now, math.MaxInt64-clockStep)+clockStep) >= st.horizon {
+		return st.horizon
+	}
+	return ended
 }
 
 // Stats is a consistent look at the machine.

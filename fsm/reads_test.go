@@ -55,11 +55,11 @@ func (tr *trial) readAhead(what string, read func(r *replica, m *model)) {
 // drawNow is the now of a read. It seldom moves the reader's horizon, beyond which
 // little is live.
 func (tr *trial) drawNow(r *replica) int64 {
-	now := int64(tr.draw.below(2)) * r.readAt
+	now := max(r.readAt-int64(tr.draw.below(2)*tr.draw.below(300)), 0)
 	if tr.draw.below(8) == 0 {
 		now = tr.near()
 	}
-	r.readAt = max(r.readAt, now)
+	r.clock(now)
 	tr.note("read at %d", now)
 	return now
 }

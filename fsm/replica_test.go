@@ -14,13 +14,24 @@ import (
 	"headcount/fsm"
 )
 
-// replica is a machine and the latest now at which it was read.
+// replica is a machine and the now at which reads see it.
 type replica struct {
 	*fsm.Machine
 	readAt int64
+	width  int64 // of a bucket, in seconds
 }
 
-func newReplica(c fsm.Config) *replica { return &replica{Machine: fsm.New(c)} }
+func newReplica(c fsm.Config) *replica {
+	return &replica{Machine: fsm.New(c), width: c.BucketSeconds}
+}
+
+// clock takes note of a read at now: the latest counts, unless it is so far ahead
+// that the clock must have been set back.
+func (r *replica) clock(now int64) {
+	if now > r.readAt || (now+300)/r.width < r.readAt/r.width {
+		r.readAt = now
+	}
+}
 
 func (r *replica) apply(index uint64, data []byte) any {
 	return r.Apply(&raft.Log{Index: index, Type: raft.LogCommand, Data: data})

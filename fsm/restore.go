@@ -21,7 +21,9 @@ func (m *Machine) Restore(r io.ReadCloser) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	st.advance(m.mu.state.horizon) // reads never go back in time
+	if before := m.mu.state.horizon; st.horizon < before {
+		st.moveHorizon(before) // a restore does not take readers back in time
+	}
 	m.mu.state = st
 	m.publish()
 	return nil

@@ -105,15 +105,17 @@ func (st *state) dropSegment(s *segment) {
 	s.table = table.Table{}
 }
 
-// advance moves the horizon, so that every segment's live count leaves out what
-// has expired by now. The horizon is the reader's, not part of the replicated
-// state: a reader whose clock is ahead reads fewer, and changes nothing.
-func (st *state) advance(horizon uint32) {
-	if horizon <= st.horizon {
-		return
-	}
+// moveHorizon moves the horizon, so that every segment's live count leaves out what
+// has expired by then, and nothing else. The horizon is the reader's, not part of
+// the replicated state: a reader whose clock is ahead reads fewer, and changes
+// nothing. It is never below the watermark.
+func (st *state) moveHorizon(horizon uint32) {
 	for _, s := range st.segments {
-		s.live -= s.tally.Sum(st.tallies, st.horizon, horizon)
+		if horizon > st.horizon {
+			s.live -= s.tally.Sum(st.tallies, st.horizon, horizon)
+		} else {
+			s.live += s.tally.Sum(st.tallies, horizon, st.horizon)
+		}
 	}
 	st.horizon = horizon
 }
@@ -124,7 +126,9 @@ func (st *state) drain(watermark uint32) {
 	if watermark <= st.watermark {
 		return
 	}
-	st.advance(watermark)
+	if st.horizon < watermark {
+		st.moveHorizon(watermark)
+	}
 	st.watermark = watermark
 	st.memberSum -= st.sums.drop(watermark)
 	for _, s := range st.segments {

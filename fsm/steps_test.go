@@ -110,7 +110,7 @@ func (tr *trial) stepRead() {
 	at, title := tr.near(), pick(tr.draw, trialTitles)
 	digest, changes := r.Stats().Digest, r.Changes()
 	count, _ := r.Count(at, []byte(title))
-	r.readAt = max(r.readAt, at)
+	r.clock(at)
 	tr.note("read at %d: %d in %.8s", at, count, title)
 	if r == tr.leader {
 		if want := tr.model.counts(r.readAt)[title]; count != want {

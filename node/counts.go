@@ -32,6 +32,7 @@ type CountsView struct {
 
 	indexes []uint64 // by shard: the entries that the counts include
 	changes uint64   // Σ of the machines' changes
+	at      int64    // Unix seconds: the now that it was built for
 	until   int64    // Unix seconds: the next bucket ends
 	built   time.Time
 }
@@ -67,7 +68,10 @@ func (c *counts) get(floor []uint64) (*CountsView, error) {
 
 // serves reports whether a view may be served now.
 func (c *counts) serves(v *CountsView, floor []uint64) bool {
-	if v == nil || c.clock.now() >= v.until {
+	if v == nil {
+		return false
+	}
+	if now := c.clock.now(); now < v.at || now >= v.until { // < when the clock was set back
 		return false
 	}
 	for shard, index := range floor {
@@ -89,6 +93,7 @@ func (c *counts) build() (*CountsView, error) {
 	now := c.clock.now()
 	v := &CountsView{
 		changes: c.changes(), // before the counts: a change in between is seen next time
+		at:      now,
 		until:   (now/c.bucketSeconds + 1) * c.bucketSeconds,
 		built:   time.Now(),
 	}
