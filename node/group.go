@@ -49,7 +49,8 @@ type group struct {
 	raft    *raft.Raft
 	store   *logStore
 	streams *raft.NetworkTransport
-	empty   bool // there was nothing on disk when it was opened
+	stop    context.CancelFunc // ends what waits in streams, before Raft is shut down
+	empty   bool               // there was nothing on disk when it was opened
 
 	notify   chan bool // Raft's word on our leadership
 	observed chan raft.Observation
@@ -122,7 +123,10 @@ func openGroup(o groupOptions) (_ *group, err error) {
 		MaxPool:               streamsPerPeer,
 		Timeout:               10 * time.Second,
 	})
-	g.raft, err = raft.NewRaft(g.config(o, logger), o.machine, cache, g.store, snapshots, g.streams)
+	stopped, stop := context.WithCancel(context.Background())
+	g.stop = stop
+	streams := patientTransport{g.streams, stopped}
+	g.raft, err = raft.NewRaft(g.config(o, logger), o.machine, cache, g.store, snapshots, streams)
 	if err != nil {
 		return nil, err
 	}
@@ -282,6 +286,7 @@ func (g *group) apply(ctx context.Context, entry []byte) (any, error) {
 // close stops Raft and closes the stores. Call it when run has returned.
 func (g *group) close() error {
 	g.raft.DeregisterObserver(g.observer)
+	g.stop()
 	err := g.raft.Shutdown().Error()
 	g.leading.cancel()
 	return errors.Join(err, g.closeStores())
