@@ -308,12 +308,17 @@ func voters(founders []cluster.Founder) []raft.Server {
 	return servers
 }
 
-// born returns the core, or why there is none.
+// born returns the core, or why there is none that may serve: what a node that has
+// left the cluster holds grows old.
 func (n *Node) born() (*core, error) {
-	if c := n.core.Load(); c != nil {
-		return c, nil
+	c := n.core.Load()
+	if c == nil {
+		return nil, &NotApplied{Reason: "this node is in no cluster yet: " + n.whyNot(), RetryAfter: time.Second}
 	}
-	return nil, &NotApplied{Reason: "this node is in no cluster yet: " + n.whyNot(), RetryAfter: time.Second}
+	if _, known := n.cluster.State().Nodes[n.options.Self.ID]; !known {
+		return nil, &NotApplied{Reason: "this node has left the cluster: ask another", RetryAfter: time.Minute}
+	}
+	return c, nil
 }
 
 func (n *Node) whyNot() string {

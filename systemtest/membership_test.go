@@ -59,6 +59,7 @@ func testJoinAndLeave(t *testing.T, join func(*cluster, *node)) {
 		t.Fatalf("the leave of n4: %v", got)
 	}
 	waitGone(t, founders, fourth.id)
+	waitServesNothing(t, fourth)
 	for i := range 20 {
 		r := record{membership{fmt.Sprintf("three-%d", i), segments[0]}, time.Now().Add(time.Hour).Unix()}
 		mustWrite(t, founders[i%3], r)
@@ -127,6 +128,28 @@ func waitGone(t *testing.T, others []*node, id string) {
 		}
 		return nil
 	})
+}
+
+// waitServesNothing waits until a node that has left answers neither reads nor
+// writes: what it holds grows old.
+func waitServesNothing(t *testing.T, n *node) {
+	t.Helper()
+	post := request{
+		method: http.MethodPost, url: n.base + "/users", contentType: "application/json",
+		body: []byte(`{"ID":"late","segment":"late"}`),
+	}
+	for _, r := range []request{{method: http.MethodGet, url: n.base + "/segments/count"}, post} {
+		eventually(t, 10*time.Second, n.id+" serving nothing", func() error {
+			got, err := send(context.Background(), r)
+			if err != nil {
+				return err
+			}
+			if got.status != http.StatusServiceUnavailable {
+				return fmt.Errorf("%s %s: %v, want 503", r.method, r.url, got)
+			}
+			return isProblem(got)
+		})
+	}
 }
 
 func TestJoinAndLeaveRefused(t *testing.T) {
