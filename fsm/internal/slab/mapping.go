@@ -20,8 +20,8 @@ func mapBytes(size int) *mapping {
 	return m
 }
 
-// preferHuge asks the kernel to put what is touched from now on into huge pages, and
-// in its own time what was touched before. Without them all works as well, slower.
+// preferHuge asks the kernel to put what is touched from now on into huge pages. Without
+// them all works as well, slower.
 func (m *mapping) preferHuge() { advise(m.bytes) }
 
 // populate touches all of it.

@@ -18,8 +18,10 @@ type Slab[T any] struct {
 }
 
 // New returns an empty slab that maps chunkObjects objects at a time, a power of two.
-// Once it holds more than plainBytes, it asks for huge pages: random access to much
-// memory is faster with them, and a little memory is better off without.
+// Once it holds more than plainBytes, it asks for huge pages for what follows: random
+// access to much memory is faster with them, and a little memory is better off without.
+// What has been touched before stays as it is. The kernel would gather it into huge pages
+// some at a time, and whoever needs one of them meanwhile waits: 25 ms for eight.
 func New[T any](chunkObjects, plainBytes int) Slab[T] {
 	var object T
 	size := int(unsafe.Sizeof(object))
@@ -46,12 +48,6 @@ func (s *Slab[T]) Alloc() (number uint32, object *T) {
 	}
 	if int(s.next>>s.shift) == len(s.chunks) {
 		s.grow()
-	}
-	if s.next == s.plain {
-		// But the chunk that is filling: clearing a huge page would hold the caller up.
-		for _, m := range s.memory[:len(s.memory)-1] {
-			m.preferHuge()
-		}
 	}
 	number = s.next
 	s.next++
