@@ -137,8 +137,9 @@ func (m *Memory) toBlock(c cell) cell {
 		width++
 	}
 	number, words := m.alloc(width)
-	for i, n := range numbers {
-		set(words, width, uint32(i), n)
+	for j := range c.total() { // all others are zero already
+		i := c.listed(j)
+		set(words, width, i, numbers[i])
 	}
 	return newBlock(width, number, c.total())
 }
