@@ -19,11 +19,10 @@ type upcoming struct {
 	encoded []byte
 	key     table.Key
 	segment *segment // with that title when it was looked at, nil: none
-	probe   table.Probe
 	tally   tally.Probe
 
-	spot table.Spot // where the key was in the segment
-	live bool       // and above the watermark: a drained slot may go to another user
+	spot table.Spot // of the key in the segment; none if that is nil
+	live bool       // it is held, above the watermark: a drained slot may go to another user
 }
 
 // lookAhead decodes the next records, at most aheadRecords of count, and sees to it
@@ -38,15 +37,16 @@ func (st *state) lookAhead(data []byte, count int) (next []upcoming, rest []byte
 		u.encoded, data = data[:len(data)-len(rest)], rest
 		u.key = st.keyOf(u.record.ID)
 		u.segment = st.segments[string(u.record.Segment)]
-		u.probe = table.Probe{}
-		if u.segment != nil {
-			u.probe.Piece(&u.segment.table, st.tables, u.key)
+		if u.segment == nil {
+			u.spot = table.Spot{}
+		} else {
+			u.spot.Piece(&u.segment.table, st.tables, u.key)
 		}
 	}
 	touched := uint64(0)
 	for i := range next {
 		u := &next[i]
-		u.probe.Lines(st.tables, u.key)
+		u.spot.Lines(st.tables, u.key)
 		u.tally = tally.Probe{}
 		if u.segment != nil && u.record.Op == OpPut {
 			bucket, _ := st.bucketOf(u.record.Expiry)
@@ -55,21 +55,21 @@ func (st *state) lookAhead(data []byte, count int) (next []upcoming, rest []byte
 		}
 	}
 	for i := range next {
-		touched ^= next[i].probe.Touch() ^ next[i].tally.TouchCell()
+		touched ^= next[i].spot.Touch() ^ next[i].tally.TouchCell()
 	}
 	for i := range next {
 		u := &next[i]
 		touched ^= u.tally.Touch(st.tallies)
 		u.tally = tally.Probe{}
 		if u.segment != nil {
-			u.spot = u.segment.table.Find(st.tables, u.key)
+			u.spot.Find(u.key)
 			u.live = false
 			if bucket := u.spot.Bucket(); bucket > st.watermark {
 				u.live = true
 				u.tally.Cell(&u.segment.tally, st.tallies, bucket)
 				touched ^= st.sums.touch(bucket)
 			} else if u.record.Op == OpPut && !u.spot.Held() {
-				touched ^= u.probe.TouchRoom(st.tables, u.key)
+				touched ^= u.spot.TouchRoom(st.tables)
 			}
 		}
 	}
@@ -84,27 +84,27 @@ func (st *state) lookAhead(data []byte, count int) (next []upcoming, rest []byte
 	return next, data, nil
 }
 
-// find returns the segment of a record, where the user is in it, and in which bucket:
-// nil if there is no such segment, bucket 0 if there is none above the watermark.
+// find returns the segment of a record, and the bucket in which the user is in it: nil
+// if there is no such segment, 0 if there is none above the watermark. The spot is
+// where that is, or would be.
 //
 // What was found ahead still holds, unless a record since then was of the same user,
 // or has moved the user's slot, or has ended or begun the segment.
-func (st *state) find(u *upcoming) (s *segment, spot table.Spot, bucket uint32) {
+func (st *state) find(u *upcoming) (s *segment, bucket uint32) {
 	s = u.segment
 	if s == nil || st.numbered[s.table.Owner] != s {
 		if s = st.segments[string(u.record.Segment)]; s == nil {
-			return nil, spot, 0
+			u.spot = table.Spot{}
+			return nil, 0
 		}
-		spot = s.table.Find(st.tables, u.key)
+		u.spot = s.table.Find(st.tables, u.key)
 	} else if st.written&userBit(u.key) != 0 || u.spot.Held() && (!u.live || u.spot.Moved(st.tables)) {
-		spot = s.table.Find(st.tables, u.key)
-	} else {
-		spot = u.spot
+		u.spot = s.table.Find(st.tables, u.key)
 	}
-	if b := spot.Bucket(); b > st.watermark {
-		return s, spot, b
+	if b := u.spot.Bucket(); b > st.watermark {
+		return s, b
 	}
-	return s, spot, 0
+	return s, 0
 }
 
 // userBit is the bit in [state.written] of a user, and of some others.

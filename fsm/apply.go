@@ -169,7 +169,7 @@ func (st *state) put(u *upcoming) (s Status, isNews bool) {
 	if !ok {
 		return OutOfRange, false
 	}
-	seg, spot, stored := st.find(u)
+	seg, stored := st.find(u)
 	counted := stored > st.currentBucket()
 	switch {
 	case counted && bucket <= stored:
@@ -178,10 +178,10 @@ func (st *state) put(u *upcoming) (s Status, isNews bool) {
 	case expiry <= st.time:
 		return Expired, true
 	case counted:
-		st.move(seg, spot, k, stored, bucket)
+		st.move(seg, &u.spot, k, stored, bucket)
 		return Renewed, true
 	case stored != 0: // expired, but not drained yet
-		st.move(seg, spot, k, stored, bucket)
+		st.move(seg, &u.spot, k, stored, bucket)
 		return Created, true
 	}
 	if seg == nil {
@@ -189,21 +189,21 @@ func (st *state) put(u *upcoming) (s Status, isNews bool) {
 			return SegmentsFull, false
 		}
 	}
-	if !st.hold(seg, spot, k, bucket) {
+	if !st.hold(seg, &u.spot, k, bucket) {
 		panic("fsm: a table has no place for a key")
 	}
 	return Created, true
 }
 
 func (st *state) delete(u *upcoming) Status {
-	seg, spot, stored := st.find(u)
+	seg, stored := st.find(u)
 	if stored == 0 {
 		return Absent
 	}
-	return st.endAt(seg, spot, u.key, stored)
+	return st.endAt(seg, &u.spot, u.key, stored)
 }
 
-func (st *state) endAt(seg *segment, spot table.Spot, k table.Key, stored uint32) Status {
+func (st *state) endAt(seg *segment, spot *table.Spot, k table.Key, stored uint32) Status {
 	st.end(seg, spot, k, stored)
 	if stored <= st.currentBucket() {
 		return Absent
@@ -214,28 +214,25 @@ func (st *state) endAt(seg *segment, spot table.Spot, k table.Key, stored uint32
 // erase ends the user's memberships. It must look into every segment, some at a time:
 // see [state.lookAhead].
 func (st *state) erase(k table.Key) Status {
-	var probes [aheadRecords]table.Probe
+	var spots [aheadRecords]table.Spot
 	for from := 0; from < len(st.numbered); from += aheadRecords {
 		next := st.numbered[from:min(from+aheadRecords, len(st.numbered))]
 		for i, s := range next {
-			probes[i] = table.Probe{}
+			spots[i] = table.Spot{}
 			if s != nil {
-				probes[i].Piece(&s.table, st.tables, k)
+				spots[i].Piece(&s.table, st.tables, k)
 			}
 		}
 		for i := range next {
-			probes[i].Lines(st.tables, k)
+			spots[i].Lines(st.tables, k)
 		}
 		for i := range next {
-			st.touched ^= probes[i].Touch()
+			st.touched ^= spots[i].Touch()
 		}
-		for _, s := range next {
-			if s == nil {
-				continue
-			}
-			spot := s.table.Find(st.tables, k)
-			if stored := spot.Bucket(); stored > st.watermark {
-				st.endAt(s, spot, k, stored)
+		for i, s := range next {
+			spots[i].Find(k) // ending a membership moves none of another segment
+			if stored := spots[i].Bucket(); stored > st.watermark {
+				st.endAt(s, &spots[i], k, stored)
 			}
 		}
 	}

@@ -165,7 +165,8 @@ func (x *restorer) addRun(seg *segment, run []byte) error {
 		if !ok || bucket <= st.watermark || uint64(bucket) > uint64(st.watermark)+table.Reach {
 			return errors.New("member out of bounds or drained")
 		}
-		if !st.hold(seg, table.Spot{}, k, bucket) {
+		var spot table.Spot
+		if !st.hold(seg, &spot, k, bucket) {
 			return errors.New("members are not spread as hashes are")
 		}
 		x.seen[1]++

@@ -20,9 +20,11 @@ type segment struct {
 
 // hold records a membership of s that was not stored. spot is where its key is
 // nevertheless, if it is drained. It fails only if the key is no hash.
-func (st *state) hold(s *segment, spot table.Spot, k table.Key, bucket uint32) bool {
+func (st *state) hold(s *segment, spot *table.Spot, k table.Key, bucket uint32) bool {
 	if spot.Bucket() != 0 {
-		s.table.Move(st.tables, spot, bucket, st.watermark)
+		if !s.table.Move(st.tables, spot, bucket, st.watermark) {
+			return false
+		}
 	} else if !s.table.Insert(st.tables, spot, k, bucket, st.watermark) {
 		return false
 	}
@@ -31,14 +33,16 @@ func (st *state) hold(s *segment, spot table.Spot, k table.Key, bucket uint32) b
 }
 
 // move records that a stored membership of s now ends in another bucket.
-func (st *state) move(s *segment, spot table.Spot, k table.Key, from, to uint32) {
+func (st *state) move(s *segment, spot *table.Spot, k table.Key, from, to uint32) {
 	st.count(s, k, from, -1)
-	s.table.Move(st.tables, spot, to, st.watermark)
+	if !s.table.Move(st.tables, spot, to, st.watermark) {
+		panic("fsm: a table has no place for a key")
+	}
 	st.count(s, k, to, 1)
 }
 
 // end forgets a stored membership, and its segment if that was the last one.
-func (st *state) end(s *segment, spot table.Spot, k table.Key, bucket uint32) {
+func (st *state) end(s *segment, spot *table.Spot, k table.Key, bucket uint32) {
 	s.table.Remove(st.tables, spot)
 	st.count(s, k, bucket, -1)
 	if s.stored == 0 {

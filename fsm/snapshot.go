@@ -14,7 +14,7 @@ import (
 )
 
 // snapshotVersion is raised when the frames change meaning.
-const snapshotVersion = 2
+const snapshotVersion = 3
 
 // The kinds of frame, in the order in which they come.
 const (

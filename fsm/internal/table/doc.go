@@ -1,5 +1,5 @@
 // Package table holds who is in each segment of a shard, and until which bucket, in
-// about 14 bytes a membership and without a pointer.
+// about 12 bytes a membership and without a pointer.
 //
 // # Structure
 //
@@ -7,10 +7,10 @@
 //
 //	directory                    pieces                     pages of 6 lines
 //	┌────┐  first depth bits     ┌──────────────────────┐   ┌──────────────────┐
-//	│ 00 ├──────────────────────>│ depth 1, 7 pages ────┼──>│ 5 memberships    │ 64 bytes
-//	│ 01 ├──────────────────────>│                      │   │ 5 memberships    │
-//	│ 10 ├──────────┐            └──────────────────────┘   │ 5 memberships    │
-//	│ 11 ├───────┐  │            ┌──────────────────────┐   │ 5 memberships    │
+//	│ 00 ├──────────────────────>│ depth 1, 7 pages ────┼──>│ 6 memberships    │ 64 bytes
+//	│ 01 ├──────────────────────>│                      │   │ 6 memberships    │
+//	│ 10 ├──────────┐            └──────────────────────┘   │ 6 memberships    │
+//	│ 11 ├───────┐  │            ┌──────────────────────┐   │ 6 memberships    │
 //	└────┘       │  └───────────>│ depth 2, 6 pages ────┼─> └──────────────────┘
 //	             └──────> …      └──────────────────────┘
 //
@@ -18,7 +18,7 @@
 // a directory, by the first bits of the key, of small pieces. A piece is a hash table
 // of its own of 1 to 10 pages. It grows by a page at a time and, from 10 pages on,
 // splits in two: so about nine tenths of the slots are in use at every size, and no
-// insertion ever moves more than one piece's memberships (at most 300). All pages
+// insertion ever moves more than one piece's memberships (at most 360). All pages
 // have the same size, so that memory does not fragment.
 //
 // # Drained memberships

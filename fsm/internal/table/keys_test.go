@@ -28,12 +28,12 @@ func TestTablesOfKeysWithFewLines(t *testing.T) {
 // Keys that differ in their high bits alone are told apart.
 func TestKeysAreComparedWhole(t *testing.T) {
 	m, tb := NewMemory(), &Table{Owner: 1}
-	keys := []Key{{7, 0}, {7, 1}, {7, 1 << 6}, {7, 1<<12 - 1}, {7 | 1<<63, 0}, {0, 0}, {math.MaxUint64, 1<<12 - 1}}
+	keys := []Key{{7, 0}, {7, 1}, {7, 1 << 6}, {7, 1<<9 - 1}, {7 | 1<<63, 0}, {0, 0}, {math.MaxUint64, 1<<9 - 1}}
 	for i, k := range keys {
 		if s := tb.Find(m, k); s.Held() {
 			t.Fatalf("%v is found before it was inserted", k)
 		}
-		tb.Insert(m, Spot{}, k, uint32(i+1), 0)
+		tb.Insert(m, new(Spot), k, uint32(i+1), 0)
 	}
 	for i, k := range keys {
 		if s := tb.Find(m, k); s.Bucket() != uint32(i+1) {
@@ -50,7 +50,7 @@ func TestSweepLeavesApartWhatHasNoPlaceTogether(t *testing.T) {
 		keys = append(keys, Key{i%2<<63 | i<<40, 0})
 	}
 	for _, k := range keys {
-		if !tb.Insert(m, Spot{}, k, 5, 1) {
+		if !tb.Insert(m, new(Spot), k, 5, 1) {
 			t.Fatal("no place for a key")
 		}
 	}
@@ -96,37 +96,34 @@ func TestKeysThatAreNoHashesAreRefused(t *testing.T) {
 	}
 	for pair := range pageLines / 2 {
 		for page := range 2 {
-			for i := range 2 * lineSlots {
-				if !tb.Insert(m, Spot{}, key(page, pair, i), 5, 1) {
+			for i := range 2 * denseSlots {
+				if !tb.Insert(m, new(Spot), key(page, pair, i), 5, 1) {
 					t.Fatal("no place in two pages")
 				}
 			}
 		}
 	}
-	if tb.Insert(m, Spot{}, key(0, 0, 2*lineSlots), 5, 1) {
+	if tb.Insert(m, new(Spot), key(0, 0, 2*denseSlots), 5, 1) {
 		t.Error("one more key has found a place")
 	}
 }
 
-// Probing reads the lines of a key and changes nothing.
-func TestProbeOfKeys(t *testing.T) {
+// Finding in steps reads the lines of a key.
+func TestSpotsTouchTheirLines(t *testing.T) {
 	m, tb := NewMemory(), &Table{Owner: 1}
-	var b Probe
-	b.Piece(tb, m, Key{1, 1})
-	b.Lines(m, Key{1, 1})
-	if got := b.Touch(); got != 0 {
-		t.Errorf("a probe of an empty table touches %x", got)
+	var s Spot
+	tb.seek(m, &s, Key{1, 1})
+	if got := s.Touch(); got != 0 {
+		t.Errorf("a spot in an empty table touches %x", got)
 	}
-	tb.Insert(m, Spot{}, Key{1, 1}, 5, 1)
-	b.Piece(tb, m, Key{1, 1})
-	b.Lines(m, Key{1, 1})
-	if got := b.Touch(); got != 1 {
-		t.Errorf("a probe touches %x, want the key", got)
+	tb.Insert(m, new(Spot), Key{1, 1}, 5, 1)
+	tb.seek(m, &s, Key{1, 1})
+	if got := s.Touch(); got != 1 {
+		t.Errorf("a spot touches %x, want the key", got)
 	}
 	tb.Reserve(m, 1000, 8) // pieces without pages
-	b.Piece(tb, m, Key{1, 1})
-	b.Lines(m, Key{1, 1})
-	if got := b.Touch(); got != 0 {
-		t.Errorf("a probe of a piece without pages touches %x", got)
+	tb.seek(m, &s, Key{1, 1})
+	if got := s.Touch(); got != 0 {
+		t.Errorf("a spot in a piece without pages touches %x", got)
 	}
 }

@@ -1,97 +1,160 @@
 package table
 
-import (
-	"math/bits"
+import "math/bits"
 
-	"github.com/dchest/siphash"
-)
-
-// Key stands for a user ID: the low 76 bits of its keyed 128-bit hash.
+// line is the memberships in one cache line of 64 bytes. Each has a word with the low
+// bits of its key, and a tail. A dense line has six:
 //
-// Two users of one segment are taken for one when their keys are equal. Among n
-// users, that happens with a probability below n²/2⁷⁷: 7e-8 for 100 million users
-// in one segment of one shard.
-type Key struct {
-	Lo uint64
-	Hi uint16 // 12 bits
-}
-
-const keyHiBits = 12
-
-// KeyOf hashes an ID under a key of 128 bits. SipHash-2-4 with 128 bits of output:
-// Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012.
-func KeyOf(k0, k1 uint64, id []byte) Key {
-	lo, hi := siphash.Hash128(k0, k1, id)
-	return Key{lo, uint16(hi & (1<<keyHiBits - 1))}
-}
-
-// MakeKey returns the key with these bits, and whether there may be one.
-func MakeKey(lo uint64, hi uint16) (Key, bool) { return Key{lo, hi}, hi < 1<<keyHiBits }
+//	6 × 64 bits   low bits of the keys
+//	6 × 21 bits   tails, three in a word: the bucket, counted from the piece's base, 0 in
+//	              a free slot; above it what the piece does not know of the key
+//
+// and a wide one five, with buckets that are further ahead:
+//
+//	5 × 64 bits   low bits of the keys
+//	5 × 38 bits   tails, 32 bits and 6 bits of each: 29 of the bucket, 9 of the key
+//
+// Which of them, and what a tail's bits mean, is the piece's [form].
+type line [8]uint64
 
 const (
-	lineSlots = 5
-	reachBits = 26
-	reachMask = 1<<reachBits - 1
-	highBits  = keyHiBits / 2 // of a key, in each of rest and high
-	highMask  = 1<<highBits - 1
+	denseSlots = 6
+	wideSlots  = 5
+
+	denseTailBits   = 21
+	wideBucketBits  = 29
+	wideTailLowBits = 32
+	wideTailHigh    = 6 // bits
+	wideTailLow     = 1<<wideTailLowBits - 1
 )
 
-// Reach is how far above the watermark a bucket may lie.
-const Reach = reachMask
+// form is how the lines of a piece are to be read: how many of the first bits of a key
+// are in its tail, those that keys of the piece do not share; or that they are wide.
+type form uint8
 
-// line is five memberships in one cache line of 64 bytes:
-//
-//	low    5 × 64 bits   low bits of the keys
-//	rest   5 × 32 bits   26: bucket, counted from the piece's base, 0 in a free slot; 6: of the key
-//	high   5 ×  6 bits   the highest bits of the keys
-type line struct {
-	low  [lineSlots]uint64
-	rest [lineSlots]uint32
-	high uint32
+const wideForm form = 1 << 7
+
+// formOf returns the form of dense lines in a piece of this depth.
+func formOf(depth uint8) form { return form(max(headBits, depth) - depth) }
+
+func (f form) wide() bool { return f == wideForm }
+
+func (f form) slots() int {
+	if f.wide() {
+		return wideSlots
+	}
+	return denseSlots
 }
 
-// find returns the slot of a key, or -1.
+// reach returns the highest bucket, counted from the piece's base.
+func (f form) reach() uint32 {
+	if f.wide() {
+		return 1<<wideBucketBits - 1
+	}
+	return 1<<(denseTailBits-f) - 1
+}
+
+// match returns which slots have a key's low bits: a bit for each.
 //
-// It compares all slots without a branch, since nothing foretells which one it is: a
+// It compares all of them without a branch, since nothing foretells which one it is: a
 // branch taken wrongly costs more than the comparisons.
-func (l *line) find(k Key) int {
-	same := uint(0)
-	for i := range l.low {
-		different := l.low[i] ^ k.Lo
-		same |= uint((different|-different)>>63^1) << i
+func (l *line) match(f form, low uint64) (slots uint) {
+	for i := range denseSlots {
+		different := l[i] ^ low
+		slots |= uint((different|-different)>>63^1) << i
 	}
-	for ; same != 0; same &= same - 1 {
-		i := bits.TrailingZeros(same) % lineSlots
-		if l.key(i) == k && l.bucket(i) != 0 {
-			return i
-		}
-	}
-	return -1
+	return slots & (1<<f.slots() - 1)
 }
 
 // vacant returns which slots are free or have a bucket that is at most drained: a bit
-// for each. Without a branch, as find.
-func (l *line) vacant(drained uint32) (slots uint) {
-	for i := range l.rest {
-		slots |= uint((l.rest[i]&reachMask-drained-1)>>31) << i
+// for each. Without a branch, as match.
+func (l *line) vacant(f form, drained uint32) (slots uint) {
+	if drained == 0 {
+		return l.free(f)
+	}
+	reach := f.reach()
+	for i := range f.slots() {
+		slots |= uint((uint32(l.tail(f, i))&reach-drained-1)>>31) << i
 	}
 	return slots
 }
 
-// bucket is counted from the piece's base.
-func (l *line) bucket(i int) uint32 { return l.rest[i] & reachMask }
-
-func (l *line) setBucket(i int, bucket uint32) { l.rest[i] = l.rest[i]&^reachMask | bucket }
-
-func (l *line) key(i int) Key {
-	return Key{l.low[i], uint16(l.rest[i]>>reachBits | l.high>>(highBits*uint(i))&highMask<<highBits)}
+// free returns which slots are free: a bit for each.
+func (l *line) free(f form) (slots uint) {
+	if f.wide() {
+		for i := range wideSlots {
+			slots |= uint((l.bucket(f, i)-1)>>31) << i
+		}
+		return slots
+	}
+	return zeroTails(l[denseSlots]&denseBuckets[f]) | zeroTails(l[denseSlots+1]&denseBuckets[f])<<(denseSlots/2)
 }
 
-func (l *line) set(i int, k Key, bucket uint32) {
-	l.low[i] = k.Lo
-	l.rest[i] = uint32(k.Hi&highMask)<<reachBits | bucket
-	shift := highBits * uint(i)
-	l.high = l.high&^(highMask<<shift) | uint32(k.Hi>>highBits)<<shift
+// denseBuckets has, by form, the bits of the buckets in a word of three dense tails.
+var denseBuckets = func() (masks [headBits + 1]uint64) {
+	for f := range masks {
+		masks[f] = denseEach * uint64(form(f).reach())
+	}
+	return masks
+}()
+
+// denseEach is 1 in each of the three tails of a word.
+const denseEach = 1 | 1<<denseTailBits | 1<<(2*denseTailBits)
+
+// zeroTails returns which of three tails are zero: a bit for each.
+func zeroTails(word uint64) uint {
+	const (
+		highest = denseEach << (denseTailBits - 1)
+		others  = highest - denseEach // all bits of each tail but the highest
+	)
+	// A tail's sum carries into its highest bit, and no further, if another bit is set.
+	zero := ^((word&others + others) | word) & highest
+	return uint(zero>>(denseTailBits-1)&1 | zero>>(2*denseTailBits-2)&2 | zero>>(3*denseTailBits-3)&4)
 }
 
-func (l *line) clear(i int) { l.set(i, Key{}, 0) }
+// tail returns a slot's tail.
+func (l *line) tail(f form, i int) uint64 {
+	if f.wide() {
+		low := uint64(uint32(l[wideSlots+i/2] >> (i % 2 * wideTailLowBits)))
+		high := l[7] >> (wideTailLowBits + i*wideTailHigh) & (1<<wideTailHigh - 1)
+		return high<<wideTailLowBits | low
+	}
+	word, shift := denseTail(i)
+	return l[word] >> shift & (1<<denseTailBits - 1)
+}
+
+// put fills a slot.
+func (l *line) put(f form, i int, low, tail uint64) {
+	l[i] = low
+	if f.wide() {
+		shift := i % 2 * wideTailLowBits
+		word := &l[wideSlots+i/2]
+		*word = *word&^(wideTailLow<<shift) | tail&wideTailLow<<shift
+		shift = wideTailLowBits + i*wideTailHigh
+		l[7] = l[7]&^((1<<wideTailHigh-1)<<shift) | tail>>wideTailLowBits<<shift
+		return
+	}
+	word, shift := denseTail(i)
+	l[word] = l[word]&^((1<<denseTailBits-1)<<shift) | tail<<shift
+}
+
+// denseTail returns where a dense line has a slot's tail.
+func denseTail(i int) (word, shift int) {
+	const half = denseSlots / 2
+	if i < half {
+		return denseSlots, i * denseTailBits
+	}
+	return denseSlots + 1, (i - half) * denseTailBits
+}
+
+// bucket returns a slot's bucket, counted from the piece's base.
+func (l *line) bucket(f form, i int) uint32 { return uint32(l.tail(f, i)) & f.reach() }
+
+func (l *line) setBucket(f form, i int, bucket uint32) {
+	l.put(f, i, l[i], l.tail(f, i)&^uint64(f.reach())|uint64(bucket))
+}
+
+func (l *line) clear(f form, i int) { l.put(f, i, 0, 0) }
+
+// firstOf returns the lowest of some slots.
+func firstOf(slots uint) int { return bits.TrailingZeros(slots) }

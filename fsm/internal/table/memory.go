@@ -7,7 +7,7 @@ const (
 	chunkPieces = 32 << 10 // 2 MiB
 
 	// While there is little in them, whole huge pages would cost more than they gain.
-	plainPageBytes  = 64 << 20
+	plainPageBytes  = 32 << 20
 	plainPieceBytes = 2 << 20
 )
 
@@ -18,8 +18,8 @@ type Memory struct {
 
 	moves uint64 // how often memberships were moved to other slots, or may have been
 
-	epoch   uint32 // of the last view opened
-	viewed  uint32 // epoch of the last view that is still open, 0: none
+	epoch   uint16 // of the last view opened
+	viewed  uint16 // epoch of the last view that is still open, 0: none
 	views   []*View
 	members []Membership // of the piece that is being rebuilt; kept to be used again
 }
@@ -39,9 +39,10 @@ func (m *Memory) Bytes() int64 { return m.pages.Bytes() + m.pieces.Bytes() }
 // Used returns how much of it is not free, in bytes.
 func (m *Memory) Used() int64 { return m.pages.Used() + m.pieces.Used() }
 
-func (m *Memory) newPiece(owner uint32, depth uint8) (number uint32, p *piece) {
+// newPiece makes a piece without pages for the keys that begin like first.
+func (m *Memory) newPiece(owner uint32, first uint64, depth uint8) (number uint32, p *piece) {
 	number, p = m.pieces.Alloc()
-	p.owner, p.depth, p.epoch = owner, depth, m.epoch
+	p.owner, p.epoch, p.place, p.form = owner, m.epoch, placeOf(first, depth), formOf(depth)
 	return number, p
 }
 

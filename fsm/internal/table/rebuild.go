@@ -9,22 +9,37 @@ func (m *Memory) live(p *piece, watermark uint32) (n int) {
 		return int(p.used)
 	}
 	for number := range p.lines() {
-		n += lineSlots - bits.OnesCount(m.line(p, number).vacant(drained))
+		n += p.form.slots() - bits.OnesCount(m.line(p, number).vacant(p.form, drained))
 	}
 	return n
 }
 
-// refill makes the piece hold these memberships and nothing else, in as few pages
-// from pages on as it takes. If a piece cannot hold them, it says so, and the piece
-// is in no order.
-func (m *Memory) refill(id uint32, p *piece, members []Membership, pages int, watermark uint32) bool {
-	for ; pages <= pagesMax; pages++ {
+// refill makes the piece hold these memberships and nothing else, in dense lines if they
+// reach to furthest and to all of them, and in as few pages from pages on as it takes (0:
+// from as many as they are given). If a piece cannot hold them, it says so, and the
+// piece is in no order.
+func (m *Memory) refill(id uint32, p *piece, members []Membership, pages int, furthest, watermark uint32) bool {
+	for _, x := range members {
+		furthest = max(furthest, x.Bucket)
+	}
+	if p.form = formOf(p.depth()); furthest-watermark > p.form.reach() {
+		p.form = wideForm
+	}
+	if pages == 0 {
+		pages = pagesFor(len(members), p.form)
+	}
+	slots := pageLines * p.form.slots()
+	for pages = max(pages, (len(members)+slots-1)/slots); pages <= pagesMax; pages++ {
 		m.resize(p, pages)
 		for i := range p.pages {
 			*m.pages.At(p.page[i]) = page{}
 		}
 		p.base, p.used, p.full = watermark, 0, 0
-		if m.insertAll(id, p, members, watermark) == len(members) {
+		var free freeSlots
+		for i := range free {
+			free[i] = uint8(1<<p.form.slots() - 1)
+		}
+		if m.place(id, p, members, &free) == len(members) {
 			return true
 		}
 	}
@@ -33,16 +48,36 @@ func (m *Memory) refill(id uint32, p *piece, members []Membership, pages int, wa
 
 // mustRefill is refill of what the piece has held before, in no fewer pages than pages.
 func (m *Memory) mustRefill(id uint32, p *piece, members []Membership, pages int, watermark uint32) {
-	if !m.refill(id, p, members, pages, watermark) {
+	if !m.refill(id, p, members, pages, watermark, watermark) {
 		panic("table: a piece does not hold what it held before")
 	}
 }
 
-// insertAll returns how many it has inserted before one did not fit.
-func (m *Memory) insertAll(id uint32, p *piece, members []Membership, watermark uint32) int {
+// freeSlots has the free slots of each line of a piece: a bit for each.
+type freeSlots [linesMax]uint8
+
+// place puts memberships into the piece, which may be written, and returns how many it
+// has placed before one did not fit. It looks at free alone to choose their slots.
+func (m *Memory) place(id uint32, p *piece, members []Membership, free *freeSlots) int {
 	for i, x := range members {
-		if !m.insert(id, p, x.Key, x.Bucket, watermark, searchAll) {
-			return i
+		first, second := linesOf(x.Key.Lo, p.pages)
+		number := first
+		if bits.OnesCount8(free[second]) > bits.OnesCount8(free[first]) {
+			number = second
+		}
+		if free[number] == 0 {
+			s := Spot{number: id, piece: p, lineNos: [2]uint32{first, second}}
+			taken, found := m.displace(&s, x.Key, x.Bucket, searchAll)
+			if !found {
+				return i
+			}
+			free[taken] &= free[taken] - 1
+			continue
+		}
+		p.put(m.line(p, number), firstOf(uint(free[number])), x.Key, x.Bucket-p.base)
+		p.used++
+		if free[number] &= free[number] - 1; free[number] == 0 {
+			p.full |= 1 << number
 		}
 	}
 	return len(members)
@@ -55,25 +90,27 @@ func (m *Memory) extend(id uint32, p *piece, watermark uint32) bool {
 	m.resize(p, int(p.pages)+1)
 	drained := p.drained(watermark)
 	m.members = m.members[:0]
-	for number := range p.lines() - pageLines {
+	var free freeSlots
+	for number := range p.lines() {
 		l := m.line(p, number)
-		for i := range lineSlots {
-			b := l.bucket(i)
-			if b > drained {
-				if !movesToLast(l.low[i], p.pages) {
-					continue
-				}
-				if first, second := linesOf(l.low[i], p.pages); number == first || number == second {
-					continue
-				}
-				m.members = append(m.members, Membership{l.key(i), p.base + b})
+		slots := l.free(p.form)
+		forget := l.vacant(p.form, drained) &^ slots
+		for i := range p.form.slots() {
+			if (slots|forget)>>i&1 != 0 || !movesToLast(l[i], p.pages) {
+				continue
 			}
-			if b > 0 {
-				p.vacate(number, l, i)
+			if first, second := linesOf(l[i], p.pages); number == first || number == second {
+				continue
 			}
+			m.members = append(m.members, Membership{p.key(l, i), p.base + l.bucket(p.form, i)})
+			forget |= 1 << i
+		}
+		free[number] = uint8(slots | forget)
+		for ; forget != 0; forget &= forget - 1 {
+			p.vacate(number, l, firstOf(forget))
 		}
 	}
-	placed := m.insertAll(id, p, m.members, watermark)
+	placed := m.place(id, p, m.members, &free)
 	if placed == len(m.members) {
 		return true
 	}
@@ -95,7 +132,7 @@ func (m *Memory) resize(p *piece, pages int) {
 }
 
 // pagesFor returns how many pages so many memberships are given, to begin with.
-func pagesFor(members int) int {
+func pagesFor(members int, f form) int {
 	const fill = 0.9 // of the slots, so that the next few need not move others
-	return min(max(1, int(float64(members)/(fill*pageSlots)+0.999)), pagesMax)
+	return min(max(1, int(float64(members)/(fill*float64(pageLines*f.slots()))+0.999)), pagesMax)
 }

@@ -21,7 +21,7 @@ func (s *Still) Find(k Key) uint32 {
 	if len(s.directory) == 0 {
 		return 0
 	}
-	number := s.directory[k.Lo>>(64-s.depth)]
+	number := s.directory[k.first()>>(64-s.depth)]
 	if c := s.view.copyOf(number); c != nil {
 		return c.find(k)
 	}
@@ -37,8 +37,8 @@ func (s *Still) Find(k Key) uint32 {
 		if l == nil {
 			l = m.line(p, n)
 		}
-		if at := l.find(k); at >= 0 {
-			return p.base + l.bucket(at)
+		if at := p.findIn(l, k); at >= 0 {
+			return p.base + l.bucket(p.form, at)
 		}
 	}
 	return 0
@@ -54,13 +54,13 @@ func (s *Still) Piece(from uint64, members []Membership) (_ []Membership, next u
 	var depth uint8
 	if c := s.view.copyOf(number); c != nil {
 		for i := range c.lines {
-			members = c.lines[i].appendTo(members, c.piece.base, 0)
+			members = c.piece.appendLine(members, &c.lines[i], 0)
 		}
-		depth = c.piece.depth
+		depth = c.piece.depth()
 	} else {
 		p := s.view.memory.pieces.At(number)
 		members = s.view.collect(members, number, p)
-		depth = p.depth
+		depth = p.depth()
 	}
 	return members, (from>>(64-depth) + 1) << (64 - depth)
 }
@@ -87,8 +87,8 @@ func (s *saved) find(k Key) uint32 {
 	first, second := linesOf(k.Lo, s.piece.pages)
 	for _, number := range [2]uint32{first, second} {
 		l := &s.lines[number]
-		if at := l.find(k); at >= 0 {
-			return s.piece.base + l.bucket(at)
+		if at := s.piece.findIn(l, k); at >= 0 {
+			return s.piece.base + l.bucket(s.piece.form, at)
 		}
 	}
 	return 0

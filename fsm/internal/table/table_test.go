@@ -8,7 +8,7 @@ import (
 )
 
 // randomKey returns a key that is as random as a hash.
-func randomKey(r *rand.Rand) Key { return Key{r.Uint64(), uint16(r.Uint64() & (1<<keyHiBits - 1))} }
+func randomKey(r *rand.Rand) Key { return Key{r.Uint64(), uint16(r.Uint64() & (1<<headBits - 1))} }
 
 // world is two tables in one memory beside plain maps of what they hold.
 type world struct {
@@ -16,6 +16,7 @@ type world struct {
 	r         *rand.Rand
 	memory    *Memory
 	watermark uint32
+	far       int // one of so many memberships ends far ahead; 0: none
 	tables    [2]*Table
 	held      [2]map[Key]uint32 // drained ones included, until they are swept or replaced
 	keys      []Key
@@ -30,7 +31,7 @@ type heldView struct {
 }
 
 func newWorld(t *testing.T, seed uint64, keys int) *world {
-	w := &world{t: t, r: rand.New(rand.NewPCG(seed, 0)), memory: NewMemory(), watermark: 1000}
+	w := &world{t: t, r: rand.New(rand.NewPCG(seed, 0)), memory: NewMemory(), watermark: 1000, far: []int{0, 20, 200, 5_000}[seed/4%4]}
 	for i := range w.tables {
 		w.tables[i] = &Table{Owner: uint32(i + 1)}
 		w.held[i] = map[Key]uint32{}
@@ -48,8 +49,13 @@ func (w *world) live(i int) map[Key]uint32 {
 }
 
 func (w *world) bucket() uint32 {
-	if w.r.IntN(200) == 0 {
-		return w.watermark + Reach - uint32(w.r.IntN(3))
+	if w.far > 0 && w.r.IntN(w.far) == 0 {
+		// About as far as lines of some form reach, or as any.
+		reach := min(formOf(uint8(w.r.IntN(headBits+2))).reach(), Reach-2)
+		if w.r.IntN(3) == 0 {
+			reach = Reach - 2
+		}
+		return w.watermark + reach + uint32(w.r.IntN(3))
 	}
 	return w.watermark + 1 + uint32(w.r.IntN(100))
 }
@@ -64,15 +70,17 @@ func (w *world) write(i int) {
 	b := w.bucket()
 	switch {
 	case s.Bucket() == 0:
-		if !t.Insert(w.memory, s, k, b, w.watermark) {
+		if !t.Insert(w.memory, &s, k, b, w.watermark) {
 			w.t.Fatal("no place for a key")
 		}
 		w.held[i][k] = b
 	case w.r.IntN(3) == 0:
-		t.Remove(w.memory, s)
+		t.Remove(w.memory, &s)
 		delete(w.held[i], k)
 	default:
-		t.Move(w.memory, s, b, w.watermark)
+		if !t.Move(w.memory, &s, b, w.watermark) {
+			w.t.Fatal("no place for a key that moves")
+		}
 		w.held[i][k] = b
 	}
 }
@@ -104,11 +112,14 @@ func inspect(m *Memory, t *Table) error {
 	var pieces [depthMax + 1]uint32
 	for i := 0; i < len(t.directory); {
 		p := m.pieces.At(t.directory[i])
-		if p.depth > t.depth || p.owner != t.Owner {
-			return fmt.Errorf("a piece of owner %d and depth %d", p.owner, p.depth)
+		if p.depth() > t.depth || p.owner != t.Owner {
+			return fmt.Errorf("a piece of owner %d and depth %d", p.owner, p.depth())
 		}
-		pieces[p.depth]++
-		count := 1 << (t.depth - p.depth)
+		if first := uint64(i) << (64 - t.depth); p.place != placeOf(first, p.depth()) || p.form != wideForm && p.form != formOf(p.depth()) {
+			return fmt.Errorf("a piece of place %x and form %x at %x", p.place, p.form, first)
+		}
+		pieces[p.depth()]++
+		count := 1 << (t.depth - p.depth())
 		for j := range count {
 			if i%count != 0 || t.directory[i+j] != t.directory[i] {
 				return fmt.Errorf("directory entry %d is not of the piece at %d", i+j, i)
@@ -118,17 +129,17 @@ func inspect(m *Memory, t *Table) error {
 		seen := map[Key]bool{}
 		for n := range p.lines() {
 			l := m.line(p, n)
-			for slot := range lineSlots {
-				if l.bucket(slot) == 0 {
+			for slot := range p.form.slots() {
+				if l.bucket(p.form, slot) == 0 {
 					continue
 				}
 				used++
-				k := l.key(slot)
+				k := p.key(l, slot)
 				first, second := linesOf(k.Lo, p.pages)
 				if n != first && n != second {
 					return fmt.Errorf("a key in line %d that belongs in %d or %d", n, first, second)
 				}
-				if t.position(k.Lo)&^uint64(count-1) != uint64(i) || seen[k] {
+				if t.position(k.first())&^uint64(count-1) != uint64(i) || seen[k] {
 					return fmt.Errorf("a key in the wrong piece, or twice in one")
 				}
 				seen[k] = true
@@ -136,7 +147,7 @@ func inspect(m *Memory, t *Table) error {
 		}
 		full := uint64(0)
 		for n := range p.lines() {
-			if m.line(p, n).vacant(0) == 0 {
+			if m.line(p, n).free(p.form) == 0 {
 				full |= 1 << n
 			}
 		}
@@ -256,7 +267,7 @@ func (w *world) run() {
 }
 
 func TestTablesBehaveLikeMaps(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(16) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			newWorld(t, seed, []int{3, 100, 3_000, 20_000}[seed%4]).run()
 		})
@@ -268,7 +279,7 @@ func BenchmarkInsert(b *testing.B) {
 	m := NewMemory()
 	tb := &Table{Owner: 1}
 	for b.Loop() {
-		tb.Insert(m, Spot{}, randomKey(r), 5, 1)
+		tb.Insert(m, new(Spot), randomKey(r), 5, 1)
 	}
 	b.ReportMetric(float64(m.Bytes()+tb.Bytes())/float64(b.N), "B/key")
 }

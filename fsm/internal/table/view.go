@@ -14,7 +14,7 @@ import "math"
 // has a copy, or it has the lines that it had, but for those in kept.
 type View struct {
 	memory *Memory
-	epoch  uint32
+	epoch  uint16
 	owners map[uint32]bool // nil: every table
 	end    uint32          // pieces from here on did not exist
 	next   uint32          // pieces below it have been read; see Read
@@ -59,7 +59,7 @@ const (
 // Open opens a view of the tables of these owners, nil: of all tables. If copies for
 // it would take more than bytesMax, the view is lost; 0 is no bound.
 func (m *Memory) Open(owners map[uint32]bool, bytesMax int) *View {
-	if m.epoch == math.MaxUint32 {
+	if m.epoch == math.MaxUint16 {
 		m.renumber()
 	}
 	m.epoch++
@@ -74,7 +74,7 @@ func (m *Memory) Open(owners map[uint32]bool, bytesMax int) *View {
 func (m *Memory) renumber() {
 	for number := uint32(1); number < m.pieces.End(); number++ {
 		p := m.pieces.At(number)
-		later := uint32(0)
+		later := uint16(0)
 		for _, v := range m.views {
 			if p.epoch >= v.epoch {
 				later++
@@ -83,9 +83,9 @@ func (m *Memory) renumber() {
 		p.epoch = later
 	}
 	for i, v := range m.views {
-		v.epoch = uint32(i + 1)
+		v.epoch = uint16(i + 1)
 	}
-	m.epoch = uint32(len(m.views))
+	m.epoch = uint16(len(m.views))
 	m.viewed = m.epoch
 }
 
@@ -224,7 +224,7 @@ func (v *View) collect(to []Membership, number uint32, p *piece) []Membership {
 		if l == nil {
 			l = v.memory.line(p, n)
 		}
-		to = l.appendTo(to, p.base, 0)
+		to = p.appendLine(to, l, 0)
 	}
 	return to
 }
@@ -237,7 +237,7 @@ func (v *View) collect(to []Membership, number uint32, p *piece) []Membership {
 // The pieces come in no particular order, those that were copied first: so a copy
 // does not live long.
 func (v *View) Read(memberships int, visit func(owner uint32, members []Membership)) bool {
-	var room [pagesMax * pageSlots]Membership
+	var room [pagesMax * pageSlotsMax]Membership
 	m := v.memory
 	for len(v.saved) > 0 && memberships > 0 {
 		s := v.saved[len(v.saved)-1]
@@ -245,7 +245,7 @@ func (v *View) Read(memberships int, visit func(owner uint32, members []Membersh
 		v.savedBytes -= len(s.lines) * 64
 		found := room[:0]
 		for i := range s.lines {
-			found = s.lines[i].appendTo(found, s.piece.base, 0)
+			found = s.piece.appendLine(found, &s.lines[i], 0)
 		}
 		visit(s.piece.owner, found)
 		memberships -= max(len(found), len(s.lines), 1)

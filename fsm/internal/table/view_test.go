@@ -20,7 +20,7 @@ func TestTablesHeldStill(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			keys := []int{3, 300, 5_000}[seed%3]
 			w := newWorld(t, seed, keys)
-			w.memory.epoch = math.MaxUint32 - uint32(seed)
+			w.memory.epoch = math.MaxUint16 - uint16(seed)
 			var stills [][2]stillOf
 			check := func(n int) {
 				t.Helper()
@@ -96,7 +96,7 @@ func (s *stillOf) check(w *world) {
 		begin := from
 		members, from = s.Piece(from, nil)
 		for _, x := range members {
-			if _, twice := seen[x.Key]; twice || x.Key.Lo < begin || from != 0 && x.Key.Lo >= from {
+			if _, twice := seen[x.Key]; twice || x.Key.first() < begin || from != 0 && x.Key.first() >= from {
 				w.t.Fatalf("key %v in the piece [%x, %x), twice: %t", x.Key, begin, from, twice)
 			}
 			seen[x.Key] = x.Bucket
@@ -113,12 +113,12 @@ func (s *stillOf) check(w *world) {
 	}
 }
 
-// After 2³² views, the epochs begin anew under those that are open.
+// After 2¹⁶ views, the epochs begin anew under those that are open.
 func TestViewsWhenEpochsBeginAnew(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newWorld(t, seed, []int{100, 5_000}[seed%2])
-			w.memory.epoch = math.MaxUint32 - 1 - uint32(seed)
+			w.memory.epoch = math.MaxUint16 - 1 - uint16(seed)
 			w.run()
 			if w.memory.epoch > 1000 {
 				t.Errorf("the epoch is %d", w.memory.epoch)
@@ -134,12 +134,13 @@ func TestViewBeyondItsBoundIsLost(t *testing.T) {
 	var keys []Key
 	for range 5_000 {
 		keys = append(keys, randomKey(r))
-		tb.Insert(m, Spot{}, keys[len(keys)-1], 5, 1)
+		tb.Insert(m, new(Spot), keys[len(keys)-1], 5, 1)
 	}
 	small, large := m.Open(nil, 10_000), m.Open(nil, 0)
 	other := m.Open(map[uint32]bool{2: true}, 1)
 	for _, k := range keys {
-		tb.Move(m, tb.Find(m, k), 9, 1)
+		s := tb.Find(m, k)
+		tb.Move(m, &s, 9, 1)
 	}
 	if !small.Lost() || large.Lost() || other.Lost() {
 		t.Errorf("lost: %t, want true; %t and %t, want false", small.Lost(), large.Lost(), other.Lost())

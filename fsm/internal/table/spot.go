@@ -1,0 +1,108 @@
+package table
+
+// Spot is where a key is in a table, or would be. It is good until memberships are
+// moved, see [Spot.Moved], and that a table does not hold the key, until it is inserted.
+//
+// [Table.Find] finds it. Somebody with many keys finds their spots in steps, each of
+// which ends where memory must be waited for, and makes a step for all of them before
+// the next, so that the processor waits for many at once:
+//
+//	Piece   in which piece the key is
+//	Lines   in which two lines of it
+//	Touch   reads both
+//	Find    in which slot
+type Spot struct {
+	piece   *piece    // nil: the table is empty
+	lines   [2]*line  // where the key may be; nil: the piece is empty
+	lineNos [2]uint32 // their numbers in the piece
+	number  uint32    // of the piece
+	line    *line     // where the key is; nil: the table does not hold it
+	lineNo  uint32    // its number
+	at      int       // the slot
+	moves   uint64    // of the memory's memberships, when it was found
+}
+
+// Piece begins to find a key, whatever the spot was before.
+func (s *Spot) Piece(t *Table, m *Memory, k Key) {
+	*s = Spot{moves: m.moves}
+	if len(t.directory) != 0 {
+		s.number = t.directory[t.position(k.first())]
+		s.piece = m.pieces.At(s.number)
+	}
+}
+
+// Lines is the second step.
+func (s *Spot) Lines(m *Memory, k Key) {
+	if s.piece != nil && s.piece.pages != 0 {
+		first, second := linesOf(k.Lo, s.piece.pages)
+		s.lineNos = [2]uint32{first, second}
+		s.lines = [2]*line{m.line(s.piece, first), m.line(s.piece, second)}
+	}
+}
+
+// Touch is the third step. What it returns is to be kept, or the compiler leaves the
+// reading out.
+func (s *Spot) Touch() uint64 {
+	if s.lines[0] == nil {
+		return 0
+	}
+	return s.lines[0][0] ^ s.lines[1][0]
+}
+
+// Find is the last step.
+func (s *Spot) Find(k Key) {
+	if s.lines[0] == nil {
+		return
+	}
+	for i, l := range s.lines {
+		if at := s.piece.findIn(l, k); at >= 0 {
+			s.line, s.lineNo, s.at = l, s.lineNos[i], at
+			return
+		}
+	}
+}
+
+// TouchRoom reads the line that will make room for a key that is not in the table, if
+// both of its own are full. It may follow Find.
+func (s *Spot) TouchRoom(m *Memory) uint64 {
+	p := s.piece
+	if s.lines[0] == nil || !p.areFull(s.lineNos) {
+		return 0
+	}
+	for i, l := range s.lines {
+		for slot := range p.form.slots() {
+			a, b := linesOf(l[slot], p.pages)
+			if other := a ^ b ^ s.lineNos[i]; p.full>>other&1 == 0 {
+				return m.line(p, other)[0]
+			}
+		}
+	}
+	return 0
+}
+
+// Moved reports whether memberships of any table have been moved since.
+func (s *Spot) Moved(m *Memory) bool { return s.moves != m.moves }
+
+// Bucket returns the bucket, drained or not, 0 if the table does not hold the key.
+func (s *Spot) Bucket() uint32 {
+	if s.line == nil {
+		return 0
+	}
+	return s.piece.base + s.line.bucket(s.piece.form, s.at)
+}
+
+// Held reports whether the table holds the key, drained or not.
+func (s *Spot) Held() bool { return s.line != nil }
+
+// Find returns where a key is.
+func (t *Table) Find(m *Memory, k Key) (s Spot) {
+	t.seek(m, &s, k)
+	s.Find(k)
+	return s
+}
+
+// seek finds out in which lines a key may be.
+func (t *Table) seek(m *Memory, s *Spot, k Key) {
+	s.Piece(t, m, k)
+	s.Lines(m, k)
+}
