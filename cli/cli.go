@@ -15,6 +15,8 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+
+	exitUnknown = 2 // of verify: it could not compare
 )
 
 // command is one subcommand.
@@ -30,6 +32,9 @@ func commands() []command {
 		{"dev", "run a local cluster of three nodes, each a process, with PostgreSQL", dev},
 		{"seed", "post random users", seed},
 		{"status", "print the cluster as a table", status},
+		{"import", "post the memberships of a PostgreSQL table or a file", importUsers},
+		{"export", "write the memberships of the copy in PostgreSQL to a file", export},
+		{"verify", "compare the counts with PostgreSQL's: exit status 0 equal, 1 different, 2 unknown", verify},
 		{"migrate", "move PostgreSQL's schema: migrate up, migrate down", migrate},
 		{"healthcheck", "ask a URL and exit 0 if it answers 200", healthcheck},
 		{"version", "print the version", version},
@@ -49,20 +54,30 @@ func Main(ctx context.Context, args []string, out, errs io.Writer) int {
 		}
 		err := c.run(ctx, args[1:], out, errs)
 		var wrong *usageError
+		var unknown *undecided
 		switch {
 		case err == nil || errors.Is(err, flag.ErrHelp):
 			return exitOK
 		case errors.As(err, &wrong):
-			fmt.Fprintf(errs, "headcount %s: %v\n", c.name, err)
+			complain(errs, c.name, err)
 			return exitUsage
+		case errors.As(err, &unknown):
+			complain(errs, c.name, err)
+			return exitUnknown
 		default:
-			fmt.Fprintf(errs, "headcount %s: %v\n", c.name, err)
+			complain(errs, c.name, err)
 			return exitFailed
 		}
 	}
 	fmt.Fprintf(errs, "headcount: there is no command %q\n\n", args[0])
 	usage(errs)
 	return exitUsage
+}
+
+// complain writes an error in one line, whatever it is made of.
+func complain(w io.Writer, command string, err error) {
+	text := strings.ReplaceAll(err.Error(), "\n\t", " ")
+	fmt.Fprintf(w, "headcount %s: %s\n", command, strings.ReplaceAll(text, "\n", "; "))
 }
 
 func usage(w io.Writer) {

@@ -11,20 +11,21 @@ import (
 
 const progressPause = 100 * time.Millisecond // between two drawings
 
-// progress is a bar on a terminal, and nothing anywhere else. step may be called
+// progress is a bar on a terminal, and nothing anywhere else. add may be called
 // from any goroutine. A failed drawing is no reason to stop what is being drawn.
 type progress struct {
 	bar *progressbar.ProgressBar // nil: not on a terminal
 }
 
-func newProgress(out io.Writer, steps int) progress {
+// newProgress begins a bar of so many steps, -1 if nobody knows how many.
+func newProgress(out io.Writer, doing string, steps int64) progress {
 	file, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return progress{}
 	}
-	return progress{bar: progressbar.NewOptions(steps,
+	return progress{bar: progressbar.NewOptions64(steps,
 		progressbar.OptionSetWriter(file),
-		progressbar.OptionSetDescription("posting users"),
+		progressbar.OptionSetDescription(doing),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(),
 		progressbar.OptionSetItsString("users"),
@@ -32,9 +33,9 @@ func newProgress(out io.Writer, steps int) progress {
 	)}
 }
 
-func (p progress) step() {
+func (p progress) add(steps int) {
 	if p.bar != nil {
-		_ = p.bar.Add(1)
+		_ = p.bar.Add(steps)
 	}
 }
 

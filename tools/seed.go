@@ -61,12 +61,12 @@ func Seed(ctx context.Context, o SeedOptions) error {
 	}
 	defer headcount.Close()
 
-	bar := newProgress(o.Out, o.Users)
+	bar := newProgress(o.Out, "posting users", int64(o.Users))
 	began := time.Now()
 	var posted tally
 	err = post(ctx, headcount, o, func(status client.Status) {
 		posted.add(status)
-		bar.step()
+		bar.add(1)
 	})
 	bar.clear()
 	fmt.Fprintln(o.Out, posted.line(time.Since(began)))
