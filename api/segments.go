@@ -20,7 +20,11 @@ func (x *exchange) getCounts() {
 	}
 	limit := x.asked.limit
 	if limit == 0 || limit >= len(counts.Segments) {
-		x.reply(200, counts.Body)
+		if ahead {
+			x.reply(200, counts.Body)
+		} else {
+			x.replyRepresentation(x.server.counts.of(counts.Body))
+		}
 		return
 	}
 	reply := append(x.scratch[:0], '[')

@@ -84,7 +84,8 @@ type Server struct {
 
 	middleware bool // there is one
 
-	exchanges sync.Pool     // of *exchange
+	exchanges sync.Pool // of *exchange
+	counts    lastRepresentation
 	bulks     sync.Pool     // of *bulk
 	bulkSlots chan struct{} // holds one element for each bulk body being read
 
