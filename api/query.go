@@ -83,7 +83,7 @@ func (x *exchange) parseQuery() bool {
 func (x *exchange) parseParam(key string, value []byte) (param queryParams, reason string) {
 	switch key {
 	case "consistency":
-		switch string(value) {
+		switch string(unescaped(value)) {
 		case "linearizable":
 			x.read.Linearizable = true
 		case "local":
@@ -92,7 +92,7 @@ func (x *exchange) parseParam(key string, value []byte) (param queryParams, reas
 		}
 		return queryConsistency, reason
 	case "limit":
-		n, rest, ok := cutNumber(value, limitMax)
+		n, rest, ok := cutNumber(unescaped(value), limitMax)
 		if !ok || len(rest) > 0 || n == 0 {
 			reason = "limit must be a whole number from 1 to 1000000"
 		}
@@ -111,13 +111,24 @@ func (x *exchange) parseParam(key string, value []byte) (param queryParams, reas
 		x.asked.to, reason = queryInstant(key, value, roundDown)
 		return queryTo, reason
 	case "step":
-		x.asked.step, reason = queryStepSeconds(value)
+		x.asked.step, reason = queryStepSeconds(unescaped(value))
 		return queryStep, reason
 	case "titles":
 		return queryTitles, x.parseTitles(value)
 	default:
 		return 0, ""
 	}
+}
+
+// unescaped returns a value without escapes; as it is, to be refused, if they are wrong.
+func unescaped(value []byte) []byte {
+	if bytes.IndexByte(value, '%') < 0 {
+		return value
+	}
+	if text, ok := unescapePath(nil, value); ok {
+		return text
+	}
+	return value
 }
 
 // unknown says what a route knows, to a client that asked for something else.

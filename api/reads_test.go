@@ -26,6 +26,7 @@ func TestCounts(t *testing.T) {
 		"/segments/count?":                    all,
 		"/segments/count?limit=4":             all,
 		"/segments/count?limit=1000000":       all,
+		"/segments/count?limit=%34":           all,
 		"/segments/count?limit=2":             `[{"title":"c","usersCount":5},{"title":"a\"q","usersCount":2}]`,
 		"/segments/c/count":                   `{"title":"c","usersCount":5}`,
 		"/segments/a%22q/count":               `{"title":"a\"q","usersCount":2}`,

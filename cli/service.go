@@ -241,6 +241,7 @@ func failure(err error) *api.Failure {
 	var notApplied *node.NotApplied
 	var unknown *node.Unknown
 	var behind *node.Behind
+	var invalid *node.Invalid
 	var refused *node.Refused
 	var notFound *node.NotFound
 	var busy *node.Busy
@@ -249,6 +250,8 @@ func failure(err error) *api.Failure {
 		return &api.Failure{Kind: api.NotAppliedFailure, RetryAfter: notApplied.RetryAfter, Detail: notApplied.Reason}
 	case errors.As(err, &unknown):
 		return &api.Failure{Kind: api.UnknownFailure, Detail: unknown.Reason}
+	case errors.As(err, &invalid):
+		return &api.Failure{Kind: api.BadRequest, Detail: invalid.Reason}
 	case errors.As(err, &refused):
 		return &api.Failure{Kind: api.Refused, Detail: refused.Reason}
 	case errors.As(err, &notFound):

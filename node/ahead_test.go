@@ -57,7 +57,7 @@ func TestEveryNodeLooksAhead(t *testing.T) {
 			t.Errorf("%s: until before now: %v, %v", id, points, err)
 		}
 	}
-	var behind *Behind
+	var invalid *Invalid
 	never := Read{Min: []ShardIndex{{Shard: 99}}}
 	n := c.nodes["n2"]
 	_, countsErr := n.CountsAt(never, 0)
@@ -65,7 +65,7 @@ func TestEveryNodeLooksAhead(t *testing.T) {
 	_, overlapErr := n.Overlap(t.Context(), never, []string{"RU", "c"})
 	_, historyErr := n.History(never, []byte("RU"), 0, 1)
 	for _, err := range []error{countsErr, forecastErr, overlapErr, historyErr} {
-		if !errors.As(err, &behind) {
+		if !errors.As(err, &invalid) {
 			t.Errorf("a version of another cluster: %v", err)
 		}
 	}

@@ -27,6 +27,11 @@ type Behind struct{ Reason string }
 
 func (e *Behind) Error() string { return e.Reason }
 
+// Invalid is the failure of a request that can never succeed here.
+type Invalid struct{ Reason string }
+
+func (e *Invalid) Error() string { return e.Reason }
+
 // Refused is the failure of a join or leave that would be wrong. Nothing changed.
 type Refused struct{ Reason string }
 

@@ -282,11 +282,19 @@ func (s *sender) deliver(ctx context.Context, b *batch) (delivery, error) {
 	}
 	switch {
 	case open:
-		return delivery{}, &Unknown{fmt.Sprintf("shard %d: %v", l.shard, last)}
+		return delivery{}, &Unknown{fmt.Sprintf("shard %d: %s", l.shard, whyOpen(last))}
 	case ctx.Err() != nil:
 		return delivery{}, &NotApplied{Reason: "this node is stopping", RetryAfter: time.Second}
 	}
 	return delivery{}, &NotApplied{Reason: fmt.Sprintf("shard %d could not take it within %v: %v", l.shard, l.timeout, last), RetryAfter: time.Second}
+}
+
+// whyOpen says why an attempt's outcome is not known.
+func whyOpen(err error) string {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return "its leader changed, or did not answer in time"
+	}
+	return err.Error()
 }
 
 // try makes one attempt, which ends when another node leads or the batch is due.

@@ -80,7 +80,7 @@ func (n *Node) await(c *core, r Read) (floor []uint64, err error) {
 	floor = make([]uint64, len(c.replicas))
 	for _, m := range r.Min {
 		if int(m.Shard) >= len(floor) {
-			return nil, &Behind{fmt.Sprintf("there is no shard %d: the version is of another cluster", m.Shard)}
+			return nil, &Invalid{fmt.Sprintf("there is no shard %d here: the version is of another cluster, leave it out", m.Shard)}
 		}
 		floor[m.Shard] = max(floor[m.Shard], m.Index)
 	}
