@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -29,11 +30,12 @@ type emptyProcess struct {
 	address string
 }
 
-// startBaseline starts n processes. They end with the context at the latest.
-func startBaseline(ctx context.Context, n int) (*baseline, error) {
+// startBaseline starts n processes that reply with so many bytes. They end with the
+// context at the latest.
+func startBaseline(ctx context.Context, n, replyBytes int) (*baseline, error) {
 	b := &baseline{}
 	for range n {
-		process, err := startEmpty(ctx)
+		process, err := startEmpty(ctx, replyBytes)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("starting the empty handler: %w", err), b.stop())
 		}
@@ -67,12 +69,12 @@ func (b *baseline) stop() error {
 }
 
 // startEmpty starts this program anew as one empty handler.
-func startEmpty(ctx context.Context) (*emptyProcess, error) {
+func startEmpty(ctx context.Context, replyBytes int) (*emptyProcess, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	command := exec.CommandContext(ctx, program, emptyCommand)
+	command := exec.CommandContext(ctx, program, emptyCommand, strconv.Itoa(replyBytes))
 	command.Stderr = os.Stderr
 	input, err := command.StdinPipe()
 	if err != nil {

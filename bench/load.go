@@ -22,7 +22,11 @@ func load(ctx context.Context, o options, errs io.Writer) (*report, error) {
 	if !o.baseline {
 		return measureAll(ctx, o, nil, errs)
 	}
-	processes, err := startBaseline(ctx, len(o.addresses))
+	replyBytes, err := replyBytes(o)
+	if err != nil {
+		return nil, err
+	}
+	processes, err := startBaseline(ctx, len(o.addresses), replyBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -32,6 +36,26 @@ func load(ctx context.Context, o options, errs io.Writer) (*report, error) {
 		err = stopErr
 	}
 	return report, err
+}
+
+// replyBytes is how much the handler that does nothing must send to be comparable: for
+// counts, as much as the cluster does now.
+func replyBytes(o options) (int, error) {
+	if !o.counts {
+		return 0, nil
+	}
+	c := newConnection(o.addresses[0])
+	defer c.close()
+	if err := c.setDeadline(time.Now().Add(readyTimeout)); err != nil {
+		return 0, err
+	}
+	if err := c.exchange(newPayload(o.addresses[0], o).bytes); err != nil {
+		return 0, fmt.Errorf("reading the counts: %w", err)
+	}
+	if c.reply.status != 200 {
+		return 0, fmt.Errorf("reading the counts: status %d: %s", c.reply.status, c.reply.body)
+	}
+	return len(c.reply.body), nil
 }
 
 // measureAll does the runs, beside the empty handlers if there are any.

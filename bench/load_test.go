@@ -49,7 +49,7 @@ func emptyHandler(t *testing.T) (url string) {
 	in, stop := io.Pipe()
 	address, said := io.Pipe()
 	ended := make(chan error, 1) // the cleanup takes it, or the test has failed
-	go func() { ended <- serveEmpty(in, said) }()
+	go func() { ended <- serveEmpty(in, said, 0) }()
 	line := make([]byte, 100)
 	n, err := address.Read(line)
 	if err != nil {
@@ -218,5 +218,37 @@ func TestTheTwoTargetsTakeTurns(t *testing.T) {
 	}
 	if turns, slice = plan(options{duration: 300 * time.Millisecond}); len(turns) != 1 || turns[0] != toCluster || slice != 300*time.Millisecond {
 		t.Errorf("without a baseline: %v of %s", turns, slice)
+	}
+}
+
+// Reads of the counts are measured beside replies of the same size.
+func TestCountsAreMeasuredBesideRepliesOfTheirSize(t *testing.T) {
+	const body = `[{"title":"sports","usersCount":1}]`
+	var others atomic.Int64
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != "GET" || r.URL.Path != "/segments/count" {
+			others.Add(1)
+		}
+		_, _ = io.WriteString(w, body)
+	}).URL
+	exit, printed, written := bench(t, "--url", url, "--counts")
+	if exit != exitGood || others.Load() > 0 || !written.Counts || !strings.Contains(printed, "reads/s") {
+		t.Fatalf("exit status %d, %d other requests:\n%s", exit, others.Load(), printed)
+	}
+	empty, err := startEmpty(t.Context(), len(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newConnection(empty.address)
+	if err := c.exchange([]byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n")); err != nil || len(c.reply.body) != len(body) {
+		t.Errorf("the empty handler replies with %d bytes, want %d: %v", len(c.reply.body), len(body), err)
+	}
+	c.close()
+	empty.input.Close()
+	if err := empty.command.Wait(); err != nil {
+		t.Error(err)
+	}
+	if exit, _, _ := bench(t, "--url", url, "--counts", "--bulk", "5"); exit != exitUsage {
+		t.Errorf("--counts with --bulk: exit status %d", exit)
 	}
 }

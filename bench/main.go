@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 )
 
@@ -41,7 +42,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	case "load":
 		return runLoad(ctx, args[1:], out, errs)
 	case emptyCommand:
-		if err := serveEmpty(in, out); err != nil {
+		replyBytes := 0
+		if len(args) > 1 {
+			replyBytes, _ = strconv.Atoi(args[1]) // as startEmpty writes it
+		}
+		if err := serveEmpty(in, out, replyBytes); err != nil {
 			fmt.Fprintln(errs, "bench:", err)
 			return exitFailed
 		}

@@ -32,7 +32,8 @@ type options struct {
 	duration    time.Duration
 	segments    int
 	users       int
-	bulk        int // records of a request; 0: single POSTs
+	bulk        int  // records of a request; 0: single POSTs
+	counts      bool // GET /segments/count instead of writes
 	runs        int
 	baseline    bool
 	jsonPath    string // "": no file
@@ -50,6 +51,7 @@ func parseOptions(args []string, errs io.Writer) (options, error) {
 	flags.IntVar(&o.segments, "segments", 300, "segments, drawn by Zipf's law")
 	flags.IntVar(&o.users, "users", 1_000_000, "users, drawn uniformly")
 	flags.IntVar(&o.bulk, "bulk", 0, "`records` of a request as application/x-ndjson; 0: single POSTs")
+	flags.BoolVar(&o.counts, "counts", false, "read the counts of all segments instead of writing; the handler that does nothing sends as many bytes")
 	flags.IntVar(&o.runs, "runs", 1, "how often to measure")
 	flags.StringVar(&o.jsonPath, "json", "", "write the figures to this `file` too")
 	flags.Uint64Var(&o.seed, "seed", 0, "draws the same memberships again; 0: new ones")
@@ -91,6 +93,9 @@ func (o options) validate() error {
 	}
 	if o.duration < durationMin || o.duration > durationMax {
 		return fmt.Errorf("--duration is %s: give %s to %s", o.duration, durationMin, durationMax)
+	}
+	if o.counts && o.bulk > 0 {
+		return fmt.Errorf("--counts reads and --bulk writes: give one of them")
 	}
 	if records := o.connections * o.bulk; records > recordsMax {
 		return fmt.Errorf("--connections times --bulk is %d records in memory: give at most %d", records, recordsMax)

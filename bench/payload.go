@@ -51,6 +51,11 @@ type payload struct {
 
 // newPayload builds the request for a host. Its digits are zeros until fill.
 func newPayload(host string, o options) *payload {
+	if o.counts {
+		p := &payload{bytes: []byte("GET /segments/count HTTP/1.1\r\nHost: " + host + "\r\n\r\n"), records: 1}
+		p.body = len(p.bytes) // nothing to fill
+		return p
+	}
 	p := &payload{
 		records:      o.records(),
 		userWidth:    max(6, digits(o.users-1)),

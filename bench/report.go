@@ -19,7 +19,8 @@ type report struct {
 	Seconds     float64       `json:"seconds"` // that the cluster was to be driven, in each run
 	Segments    int           `json:"segments"`
 	Users       int           `json:"users"`
-	Bulk        int           `json:"bulk"` // records of a request; 0: single POSTs
+	Bulk        int           `json:"bulk"`   // records of a request; 0: single POSTs
+	Counts      bool          `json:"counts"` // reads of the counts, not writes
 	Seed        uint64        `json:"seed,string"`
 	Processors  int           `json:"processors"`
 	Platform    string        `json:"platform"`
@@ -29,7 +30,7 @@ type report struct {
 func newReport(o options) *report {
 	return &report{
 		Addresses: o.addresses, Connections: o.connections, Seconds: o.duration.Seconds(),
-		Segments: o.segments, Users: o.users, Bulk: o.bulk, Seed: o.seed,
+		Segments: o.segments, Users: o.users, Bulk: o.bulk, Counts: o.counts, Seed: o.seed,
 		Processors: runtime.NumCPU(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	}
 }
@@ -47,10 +48,14 @@ func (r *report) print(out io.Writer) {
 	if r.Bulk > 0 {
 		kind = fmt.Sprintf("%d records a request", r.Bulk)
 	}
+	what := "writes"
+	if r.Counts {
+		kind, what = "GET /segments/count", "reads"
+	}
 	fmt.Fprintf(out, "%d connections to %d URLs, %s, %s users, %d segments, %d processors, seed %d\n\n",
 		r.Connections, len(r.Addresses), kind, grouped(float64(r.Users)), r.Segments, r.Processors, r.Seed)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(table, "run\t\twrites/s\trequests/s\tp50 ms\tp90 ms\tp99 ms\tp99.9 ms\tmax ms\tratio\t\n")
+	fmt.Fprintf(table, "run\t\t%s/s\trequests/s\tp50 ms\tp90 ms\tp99 ms\tp99.9 ms\tmax ms\tratio\t\n", what)
 	for i, m := range r.Runs {
 		ratio := ""
 		if m.Empty != nil {
@@ -60,7 +65,7 @@ func (r *report) print(out io.Writer) {
 		printRow(table, i+1, "cluster", m.Cluster, ratio)
 	}
 	table.Flush()
-	r.printMedians(out)
+	r.printMedians(out, what)
 	for i, m := range r.Runs {
 		printTrouble(out, fmt.Sprintf("run %d, cluster", i+1), m.Cluster)
 		if m.Empty != nil {
@@ -76,7 +81,7 @@ func printRow(out io.Writer, run int, name string, f figures, ratio string) {
 }
 
 // printMedians says what to take from several runs.
-func (r *report) printMedians(out io.Writer) {
+func (r *report) printMedians(out io.Writer, what string) {
 	if len(r.Runs) < 2 {
 		return
 	}
@@ -87,8 +92,8 @@ func (r *report) printMedians(out io.Writer) {
 			ratios = append(ratios, m.Ratio)
 		}
 	}
-	fmt.Fprintf(out, "\nmedian of %d runs: %s writes/s (%s to %s)", len(r.Runs),
-		grouped(median(rates)), grouped(slices.Min(rates)), grouped(slices.Max(rates)))
+	fmt.Fprintf(out, "\nmedian of %d runs: %s %s/s (%s to %s)", len(r.Runs),
+		grouped(median(rates)), what, grouped(slices.Min(rates)), grouped(slices.Max(rates)))
 	if len(ratios) > 0 {
 		fmt.Fprintf(out, ", ratio %.3f (%.3f to %.3f)", median(ratios), slices.Min(ratios), slices.Max(ratios))
 	}
