@@ -99,6 +99,23 @@ func TestImportVerifyExport(t *testing.T) {
 		}
 	}
 
+	// While PostgreSQL is behind, nobody can tell.
+	held, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close(context.WithoutCancel(t.Context()))
+	if _, err := held.Exec(t.Context(), "begin; lock table users in share mode"); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "more")
+	line := fmt.Sprintf(`{"ID":"late","segment":"segment 3","expiredSegment":%d}`, time.Now().Add(time.Hour).Unix())
+	if err := os.WriteFile(file, []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runTool(t, "import", "--from", "ndjson", file, "--url", urls).want(t, 0, " 1 created")
+	runTool(t, "verify", "--url", urls, "--dsn", database, "--wait", "1s").want(t, 2, "18 equal, 0 different, 3 not decided")
+
 	runTool(t, "verify", "--url", "http://"+loopback(1), "--dsn", database).want(t, 2, "refused")
 }
 

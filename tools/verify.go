@@ -124,7 +124,8 @@ func (v *verifier) round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := v.waitForCopy(ctx); err != nil {
+	whole, err := v.waitForCopy(ctx)
+	if err != nil {
 		return err
 	}
 	table, err := v.count(ctx, at)
@@ -158,6 +159,8 @@ func (v *verifier) round(ctx context.Context) error {
 			c.differed = 0
 		case after[title] == table[title]:
 			c.equal = true
+		case !whole: // what is missing may still come
+			c.differed = 0
 		default:
 			c.differed++
 		}
@@ -178,28 +181,31 @@ func (v *verifier) ask(ctx context.Context, at client.UnixSeconds) (map[string]u
 	return byTitle, nil
 }
 
-// waitForCopy waits until PostgreSQL has what the cluster has now. A table that the cluster
-// does not copy to is compared as it is.
-func (v *verifier) waitForCopy(ctx context.Context) error {
-	status, err := v.headcount.Cluster(ctx)
+// waitForCopy waits until PostgreSQL has what the cluster has now, and reports whether it
+// does. A table that the cluster does not copy to is compared as it is.
+func (v *verifier) waitForCopy(ctx context.Context) (bool, error) {
+	then, err := v.headcount.Cluster(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
-	for status.Postgres.Configured && !time.Now().After(v.deadline) {
+	for then.Postgres.Configured {
 		now, err := v.headcount.Cluster(ctx)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if copied(status, now) {
-			return nil
+		if copied(then, now) {
+			return true, nil
+		}
+		if time.Now().After(v.deadline) {
+			return false, nil
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, ctx.Err()
 		case <-time.After(verifyPause / 4):
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // copied reports whether PostgreSQL has now what each shard had then.
@@ -257,7 +263,7 @@ func (v *verifier) report(undecided, different int) error {
 	for _, c := range v.compared {
 		total += c.cluster
 	}
-	fmt.Fprintf(v.o.Out, "%d segments with %d users at %s: %d equal, %d different, %d changed while they were compared\n",
+	fmt.Fprintf(v.o.Out, "%d segments with %d users at %s: %d equal, %d different, %d not decided\n",
 		len(v.compared), total, v.at.Format(time.RFC3339), len(v.compared)-undecided-different, different, undecided)
 	if undecided+different > 0 {
 		v.table()
@@ -283,7 +289,7 @@ func (v *verifier) table() {
 	table(v.o.Out, "SEGMENT\tCLUSTER\tPOSTGRESQL\tDIFFERENCE\t", func(row func(...any)) {
 		for _, title := range titles[:min(len(titles), verifyShown)] {
 			c := v.compared[title]
-			word := "changing"
+			word := "not decided"
 			if c.differed >= verifyRounds {
 				word = "DIFFERENT"
 			}
