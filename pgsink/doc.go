@@ -25,7 +25,7 @@
 // # Needs
 //
 // An [Outbox] per shard led, and PostgreSQL 12 or newer, reached directly or through
-// a pooler in session mode. It need not be up: [Open] does not connect, and [Sink.Run]
+// a pooler (in transaction mode: with default_query_exec_mode=exec). It need not be up: [Open] does not connect, and [Sink.Run]
 // waits for it with jittered backoff. The schema is brought up to date before the
 // first flush.
 //

@@ -38,14 +38,16 @@ func MigrateDown(ctx context.Context, url string, steps int) error {
 	if err != nil {
 		return err
 	}
-	return migrating(ctx, config, func(conn *pgx.Conn, version int, all []migration) error {
-		for ; steps > 0 && version > 0; steps, version = steps-1, version-1 {
-			m := all[version-1]
-			if err := step(ctx, conn, m.down, `DELETE FROM headcount_schema WHERE version = $1`, m.version); err != nil {
-				return fmt.Errorf("migrate down from version %d (%s): %w", m.version, m.name, err)
-			}
+	return migrating(ctx, config, func(tx pgx.Tx, version int, all []migration) (done bool, err error) {
+		if steps == 0 || version == 0 {
+			return true, nil
 		}
-		return nil
+		steps--
+		m := all[version-1]
+		if err := step(ctx, tx, m.down, `DELETE FROM headcount_schema WHERE version = $1`, m.version); err != nil {
+			return false, fmt.Errorf("migrate down from version %d (%s): %w", m.version, m.name, err)
+		}
+		return false, nil
 	})
 }
 
@@ -55,12 +57,7 @@ func SchemaVersion(ctx context.Context, url string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	conn, err := connectToMigrate(ctx, config)
-	if err != nil {
-		return 0, err
-	}
-	defer closeConn(conn)
-	return readVersion(ctx, conn)
+	return currentVersion(ctx, config)
 }
 
 func parseForMigration(url string) (*pgx.ConnConfig, error) {
@@ -73,19 +70,30 @@ func parseForMigration(url string) (*pgx.ConnConfig, error) {
 }
 
 func migrateUp(ctx context.Context, config *pgx.ConnConfig, logger *slog.Logger) error {
-	return migrating(ctx, config, func(conn *pgx.Conn, version int, all []migration) error {
-		for _, m := range all[version:] {
-			if err := step(ctx, conn, m.up, `INSERT INTO headcount_schema (version, name) VALUES ($1, $2)`, m.version, m.name); err != nil {
-				return fmt.Errorf("migrate up to version %d (%s): %w", m.version, m.name, err)
-			}
-			logger.Info("PostgreSQL's schema migrated", "version", m.version, "name", m.name)
+	at, err := currentVersion(ctx, config)
+	if err != nil {
+		return err
+	}
+	if all, err := migrations(); err != nil || at == len(all) {
+		return err
+	}
+	return migrating(ctx, config, func(tx pgx.Tx, version int, all []migration) (done bool, err error) {
+		if version == len(all) {
+			return true, nil
 		}
-		return nil
+		m := all[version]
+		if err := step(ctx, tx, m.up, `INSERT INTO headcount_schema (version, name) VALUES ($1, $2)`, m.version, m.name); err != nil {
+			return false, fmt.Errorf("migrate up to version %d (%s): %w", m.version, m.name, err)
+		}
+		logger.Info("PostgreSQL's schema migrates", "version", m.version, "name", m.name)
+		return false, nil
 	})
 }
 
-// migrating calls do under the lock, on a connection of its own, with the version found.
-func migrating(ctx context.Context, config *pgx.ConnConfig, do func(*pgx.Conn, int, []migration) error) error {
+// migrating calls do with the version found, in one transaction after the other, until it
+// is done. Each holds the lock, which ends with it: so it is in good hands with a pooler
+// that gives every transaction another connection.
+func migrating(ctx context.Context, config *pgx.ConnConfig, do func(tx pgx.Tx, version int, all []migration) (done bool, err error)) error {
 	all, err := migrations()
 	if err != nil {
 		return err
@@ -94,32 +102,45 @@ func migrating(ctx context.Context, config *pgx.ConnConfig, do func(*pgx.Conn, i
 	if err != nil {
 		return err
 	}
-	defer closeConn(conn) // and with it the lock, should unlocking fail
-	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, migrationLock); err != nil {
-		return fmt.Errorf("lock the schema: %w", err)
-	}
-	version, err := readVersion(ctx, conn)
-	if err != nil {
-		return err
-	}
-	if version > len(all) {
-		return fmt.Errorf("schema version %d, this program knows %d: %w", version, len(all), ErrSchemaNewer)
-	}
-	if err := do(conn, version, all); err != nil {
-		return err
-	}
-	if _, err := conn.Exec(ctx, `SELECT pg_advisory_unlock($1)`, migrationLock); err != nil {
-		return fmt.Errorf("unlock the schema: %w", err)
+	defer closeConn(conn)
+	for done := false; !done; {
+		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			// Waiting for another node's migration, and migrating a large table, may take
+			// longer than any flush. ctx ends both.
+			if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0`); err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, migrationLock); err != nil {
+				return fmt.Errorf("lock the schema: %w", err)
+			}
+			version, err := readVersion(ctx, tx)
+			if err != nil {
+				return err
+			}
+			if version > len(all) {
+				return fmt.Errorf("schema version %d, this program knows %d: %w", version, len(all), ErrSchemaNewer)
+			}
+			done, err = do(tx, version, all)
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// connectToMigrate: waiting for another node's migration, and migrating a large table, may
-// take longer than any flush. ctx ends both.
+// currentVersion returns the schema's version. It only reads.
+func currentVersion(ctx context.Context, config *pgx.ConnConfig) (int, error) {
+	conn, err := connectToMigrate(ctx, config)
+	if err != nil {
+		return 0, err
+	}
+	defer closeConn(conn)
+	return readVersion(ctx, conn)
+}
+
 func connectToMigrate(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
-	config = config.Copy()
-	config.RuntimeParams["lock_timeout"] = "0"
-	config.RuntimeParams["statement_timeout"] = "0"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
@@ -133,15 +154,20 @@ func closeConn(conn *pgx.Conn) {
 	_ = conn.Close(ctx)
 }
 
-func readVersion(ctx context.Context, conn *pgx.Conn) (version int, err error) {
+// asker is a connection or a transaction.
+type asker interface {
+	QueryRow(ctx context.Context, sql string, arguments ...any) pgx.Row
+}
+
+func readVersion(ctx context.Context, from asker) (version int, err error) {
 	var exists bool
-	if err := conn.QueryRow(ctx, `SELECT to_regclass('headcount_schema') IS NOT NULL`).Scan(&exists); err != nil {
+	if err := from.QueryRow(ctx, `SELECT to_regclass('headcount_schema') IS NOT NULL`).Scan(&exists); err != nil {
 		return 0, fmt.Errorf("look for the schema version: %w", err)
 	}
 	if !exists {
 		return 0, nil
 	}
-	if err := conn.QueryRow(ctx, `SELECT coalesce(max(version), 0) FROM headcount_schema`).Scan(&version); err != nil {
+	if err := from.QueryRow(ctx, `SELECT coalesce(max(version), 0) FROM headcount_schema`).Scan(&version); err != nil {
 		return 0, fmt.Errorf("read the schema version: %w", err)
 	}
 	return version, nil
@@ -154,16 +180,14 @@ CREATE TABLE IF NOT EXISTS headcount_schema (
     applied_at timestamptz NOT NULL DEFAULT now()
 )`
 
-// step is one migration, up or down, and its record: a transaction. A table's lock is not
-// waited for as long as the migration may run, because everybody else queues behind.
-func step(ctx context.Context, conn *pgx.Conn, migration, record string, arguments ...any) error {
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		for _, sql := range []string{`SET LOCAL lock_timeout = '10s'`, sqlVersionTable, migration} {
-			if _, err := tx.Exec(ctx, sql); err != nil { // without arguments: many statements at once
-				return err
-			}
+// step is one migration, up or down, and its record. A table's lock is not waited for as
+// long as the migration may run, because everybody else queues behind.
+func step(ctx context.Context, tx pgx.Tx, migration, record string, arguments ...any) error {
+	for _, sql := range []string{`SET LOCAL lock_timeout = '10s'`, sqlVersionTable, migration} {
+		if _, err := tx.Exec(ctx, sql); err != nil { // without arguments: many statements at once
+			return err
 		}
-		_, err := tx.Exec(ctx, record, arguments...)
-		return err
-	})
+	}
+	_, err := tx.Exec(ctx, record, arguments...)
+	return err
 }

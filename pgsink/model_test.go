@@ -15,19 +15,22 @@ import (
 // acknowledgement is covered by PostgreSQL's cursor; in the end the rows are the model's.
 func TestModel(t *testing.T) {
 	for seed := uint64(1); seed <= 3; seed++ {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { runModel(t, seed) })
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			url := newDatabase(t)
+			runModel(t, seed, url, url)
+		})
 	}
 }
 
-func runModel(t *testing.T, seed uint64) {
-	url := newDatabase(t)
+// runModel has the Sinks write to sinkURL, and looks at the same database at url.
+func runModel(t *testing.T, seed uint64, url, sinkURL string) {
 	outbox, model := newLog(seed), memberships{}
 	outbox.ackHook = ackedAtMostCursor(t, url, testStream)
 	nodes := [2]*Sink{}
 	for i := range nodes {
 		o := impatient(t)
 		o.FlushRowsMax = 40
-		nodes[i] = mustOpen(t, url, o)
+		nodes[i] = mustOpen(t, sinkURL, o)
 	}
 
 	draw := rand.New(rand.NewPCG(seed, 7))

@@ -46,15 +46,18 @@ func (s *Sink) ensureSchema(ctx context.Context) error {
 func (s *Sink) checkDurability(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.roundTripMax())
 	defer cancel()
-	var commit, fsync, encoding string
-	err := s.pool.QueryRow(ctx, `SELECT current_setting('synchronous_commit'), current_setting('fsync'), current_setting('server_encoding')`).
-		Scan(&commit, &fsync, &encoding)
+	var commit, fsync, encoding, isolation string
+	err := s.pool.QueryRow(ctx, `SELECT current_setting('synchronous_commit'), current_setting('fsync'), current_setting('server_encoding'),
+		current_setting('default_transaction_isolation')`).Scan(&commit, &fsync, &encoding, &isolation)
 	if err != nil {
 		return fmt.Errorf("read PostgreSQL's settings: %w", err)
 	}
 	if commit == "off" || fsync == "off" {
 		s.o.Logger.Warn("a crash of PostgreSQL may lose memberships that were acknowledged: turn synchronous_commit and fsync on",
 			"synchronous_commit", commit, "fsync", fsync)
+	}
+	if isolation != "read committed" {
+		return fmt.Errorf("transactions begin at isolation %q, and the upsert is written for \"read committed\": set default_transaction_isolation for the role", isolation)
 	}
 	if encoding != "UTF8" {
 		s.o.Logger.Warn("the database's encoding is not UTF8: names it cannot store will go to the quarantine", "server_encoding", encoding)

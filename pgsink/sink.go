@@ -95,13 +95,17 @@ func (s *Sink) Close() { s.pool.Close() }
 // own, more telling time limits the precedence.
 func (s *Sink) roundTripMax() time.Duration { return 2 * s.o.StatementTimeout }
 
-// limit sets what a connection begins with, where the URL does not say otherwise. The
+// limit sets what a connection begins with, where the URL does not say otherwise, and
+// nothing that a pooler would refuse. The
 // isolation is not left to the server's default: the upsert is written for this one.
 // Keepalives make the server notice within a minute that a node has vanished, and let go
 // of the cursor that its transaction may hold.
 func limit(config *pgx.ConnConfig, o Options) {
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = o.ConnectTimeout
+	}
+	if pooled(config) {
+		return
 	}
 	for name, value := range map[string]string{
 		"application_name":                    "headcount",
@@ -117,6 +121,13 @@ func limit(config *pgx.ConnConfig, o Options) {
 			config.RuntimeParams[name] = value
 		}
 	}
+}
+
+// pooled reports whether the URL says that a pooler such as PgBouncer may give every
+// transaction another connection: then nothing is kept on one, neither prepared statements
+// nor settings, which such a pooler would not pass on.
+func pooled(config *pgx.ConnConfig) bool {
+	return config.DefaultQueryExecMode == pgx.QueryExecModeExec || config.DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol
 }
 
 func milliseconds(d time.Duration) string {

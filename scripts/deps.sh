@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs what the Go toolchain cannot bring itself, where it is missing.
 #
-#   scripts/deps.sh [postgresql] [compiler] [redis]
+#   scripts/deps.sh [postgresql] [compiler] [redis] [pgbouncer]
 #
 #   postgresql  PostgreSQL's server programs: for `headcount dev` and the tests
 #   compiler    a C compiler: for the race detector
 #   redis       redis-server: to measure the state machine beside it
+#   pgbouncer   PgBouncer: to test the copy through a pooler
 #
 # Without arguments: postgresql. Touches nothing that is already there. Needs
 # apt-get, and root or sudo; ends with status 1 and a word on what to install
@@ -88,8 +89,9 @@ install_compiler() {
 # Debian's package would start a server, now and at every boot. Only the program
 # is wanted: policy-rc.d tells the package not to start it, as Debian's policy has
 # it, and is taken away again.
-install_redis() {
-  command -v redis-server >/dev/null && return
+# install_program WHAT PROGRAM PACKAGE, whose service has the program's name
+install_program() {
+  command -v "$2" >/dev/null || [[ -x /usr/sbin/$2 ]] && return
   local policy=/usr/sbin/policy-rc.d ours=no
   if as_root true 2>/dev/null && [[ -d ${policy%/*} && ! -e $policy ]]; then
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
@@ -98,11 +100,11 @@ install_redis() {
   fi
   # In a subshell, so that giving up leaves no policy behind.
   local status=0
-  (apt_install "Redis" redis-server) || status=$?
+  (apt_install "$1" "$3") || status=$?
   [[ $ours == no ]] || as_root rm -f "$policy"
   [[ $status -eq 0 ]] || exit "$status"
   if command -v update-rc.d >/dev/null; then
-    as_root update-rc.d redis-server disable >/dev/null 2>&1 || true # nothing to disable
+    as_root update-rc.d "$2" disable >/dev/null 2>&1 || true # nothing to disable
   fi
 }
 
@@ -111,7 +113,8 @@ for wanted in "$@"; do
   case $wanted in
     postgresql) install_postgresql ;;
     compiler) install_compiler ;;
-    redis) install_redis ;;
-    *) give_up "unknown dependency \"$wanted\": use postgresql, compiler or redis" ;;
+    redis) install_program Redis redis-server redis-server ;;
+    pgbouncer) install_program PgBouncer pgbouncer pgbouncer ;;
+    *) give_up "unknown dependency \"$wanted\": use postgresql, compiler, redis or pgbouncer" ;;
   esac
 done
