@@ -126,7 +126,7 @@ func openSink(c config.Postgres, shards int, logger *slog.Logger) (*pgsink.Sink,
 		logger.Warn("users are not copied to PostgreSQL: set postgres.url or " + postgresURLVariable + " to change that")
 		return nil, nil
 	}
-	return pgsink.Open(c.URL, pgsink.Options{Shards: shards, FlushRowsMax: c.FlushRowsMax, Logger: logger})
+	return pgsink.Open(c.URL, pgsink.Options{Shards: shards, FlushRowsMax: c.FlushRowsMax, Retention: c.Retention, Logger: logger})
 }
 
 func nodeOptions(c *config.Config, self config.Node, join string, peer net.Listener, gossip *cluster.Gossip, sink *pgsink.Sink, logger *slog.Logger) node.Options {

@@ -67,9 +67,10 @@ func (t Tick) Parsed() (Schedule, error) { return ParseSchedule(t.Schedule, t.Ti
 
 // Postgres says where users are copied to.
 type Postgres struct {
-	URL            string // empty: users are not copied. May hold a password: never log it
-	FlushRowsMax   int    // rows in one flush
-	OutboxBytesMax int64  // per shard, replicated setting: a fuller outbox answers writes with 503
+	URL            string        // empty: users are not copied. May hold a password: never log it
+	FlushRowsMax   int           // rows in one flush
+	OutboxBytesMax int64         // per shard, replicated setting: a fuller outbox answers writes with 503
+	Retention      time.Duration // rows that expired longer ago are deleted; 0: they stay
 }
 
 // Raft holds the timings and thresholds of every Raft group of a node.

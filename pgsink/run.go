@@ -48,6 +48,11 @@ func (s *Sink) Run(ctx context.Context, st Stream, ob Outbox) error {
 		trouble: trouble{logger: logger},
 		rows:    s.o.FlushRowsMax,
 	}
+	if s.o.Retention > 0 && st.Shard == retentionShard {
+		var retaining sync.WaitGroup
+		retaining.Go(func() { s.retain(ctx, logger) })
+		defer retaining.Wait()
+	}
 	for {
 		err := r.session(ctx)
 		if ctx.Err() != nil {

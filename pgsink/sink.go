@@ -27,6 +27,12 @@ type Options struct {
 	AckInterval time.Duration
 	AckRows     int
 
+	// Rows that expired longer ago than Retention are deleted; 0: they stay. The leader of
+	// shard 0 looks through the table now and then, RetentionEvery after it has been through
+	// (default 6 h), and pauses between two pages of it (default 50 ms).
+	Retention                      time.Duration
+	RetentionEvery, RetentionPause time.Duration
+
 	// Limits. The URL's own connect_timeout, lock_timeout and statement_timeout go before.
 	ConnectTimeout   time.Duration // default 5 s
 	LockTimeout      time.Duration // default 10 s
@@ -41,6 +47,8 @@ func (o Options) withDefaults() Options {
 	fill(&o.FlushRowsMax, 20_000)
 	fill(&o.AckInterval, 200*time.Millisecond)
 	fill(&o.AckRows, 50_000)
+	fill(&o.RetentionEvery, retentionEvery)
+	fill(&o.RetentionPause, retentionPause)
 	fill(&o.ConnectTimeout, 5*time.Second)
 	fill(&o.LockTimeout, 10*time.Second)
 	fill(&o.StatementTimeout, 30*time.Second)

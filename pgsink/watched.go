@@ -19,6 +19,7 @@ type watched struct {
 	fenced      *metrics.Counter
 	quarantined *metrics.Counter
 	gaps        *metrics.Counter
+	retired     *metrics.Counter
 	acks        *metrics.Counter
 	ackErrors   *metrics.Counter
 	took        *metrics.FloatCounter // seconds spent in flushes; divided by flushes: their duration
@@ -44,6 +45,7 @@ func (w *watched) init(pool *pgxpool.Pool) {
 	w.fenced = w.set.NewCounter("headcount_postgres_fenced_total")
 	w.quarantined = w.set.NewCounter("headcount_postgres_quarantined_rows_total")
 	w.gaps = w.set.NewCounter("headcount_postgres_gaps_total")
+	w.retired = w.set.NewCounter("headcount_postgres_retention_rows_deleted_total")
 	w.acks = w.set.NewCounter("headcount_postgres_acks_total")
 	w.ackErrors = w.set.NewCounter("headcount_postgres_ack_errors_total")
 	w.took = w.set.NewFloatCounter("headcount_postgres_flush_seconds_total")
