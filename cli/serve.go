@@ -157,6 +157,7 @@ func nodeOptions(c *config.Config, self config.Node, join string, peer net.Liste
 	}
 	if sink != nil {
 		o.Settings.OutboxBytesMax = uint64(c.Postgres.OutboxBytesMax)
+		o.Settings.OutboxWindowBytesMax = uint64(c.Postgres.WindowBytesMax)
 		o.Copy = copier(sink, logger)
 	}
 	return o

@@ -39,8 +39,11 @@ type Settings struct {
 	SegmentsMax    uint64 `json:"segmentsMax"`    // per shard
 	OutboxBytesMax uint64 `json:"outboxBytesMax"` // per shard; 0: nothing is copied to PostgreSQL
 	HistoryPoints  uint64 `json:"historyPoints"`
-	TickSchedule   string `json:"tickSchedule"`
-	TickTimeZone   string `json:"tickTimeZone"`
+
+	OutboxWindowBytesMax uint64 `json:"outboxWindowBytesMax"` // per shard, of what PostgreSQL has
+
+	TickSchedule string `json:"tickSchedule"`
+	TickTimeZone string `json:"tickTimeZone"`
 }
 
 // NodeState is where a node is in its life.

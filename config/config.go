@@ -70,6 +70,7 @@ type Postgres struct {
 	URL            string        // empty: users are not copied. May hold a password: never log it
 	FlushRowsMax   int           // rows in one flush
 	OutboxBytesMax int64         // per shard, replicated setting: a fuller outbox answers writes with 503
+	WindowBytesMax int64         // per shard, replicated setting: of what PostgreSQL has and is kept, should it be set back
 	Retention      time.Duration // rows that expired longer ago are deleted; 0: they stay
 }
 
@@ -128,6 +129,7 @@ func Default() *Config {
 		Postgres: Postgres{
 			FlushRowsMax:   20_000,
 			OutboxBytesMax: 256 * mib,
+			WindowBytesMax: 16 * mib,
 		},
 		Raft: Raft{
 			HeartbeatTimeout:   time.Second,

@@ -74,7 +74,7 @@ func (st *state) apply(index uint64, entry []byte) (*Result, error) {
 		}
 	case kindAck:
 		if ack := d.uvarint(); d.err == nil {
-			st.outbox.trim(min(ack, index))
+			st.outbox.acknowledge(min(ack, index), st.settings.OutboxWindowBytesMax)
 		}
 	case kindSettings:
 		if s := d.settings(); d.err == nil {
@@ -92,6 +92,7 @@ func (st *state) applySettings(s Settings) {
 	if s.Revision > st.settings.Revision {
 		st.settings = s
 		st.trimHistory()
+		st.outbox.narrow(s.OutboxWindowBytesMax)
 	}
 }
 

@@ -116,6 +116,8 @@ type Settings struct {
 	SegmentsMax    uint64 // segments that may exist in this shard
 	OutboxBytesMax uint64 // 0: nothing is copied to PostgreSQL, the outbox stays empty
 	HistoryPoints  uint64 // ticks whose counts are kept
+
+	OutboxWindowBytesMax uint64 // of what PostgreSQL has and the outbox keeps, should PostgreSQL be set back
 }
 
 // AppendSettings appends the entry that changes the settings.
@@ -128,12 +130,19 @@ func (s Settings) append(dst []byte) []byte {
 	for _, v := range [...]uint64{s.Revision, s.SegmentsMax, s.OutboxBytesMax, s.HistoryPoints} {
 		dst = binary.AppendUvarint(dst, v)
 	}
+	if s.OutboxWindowBytesMax > 0 { // it came later: without it, entries are as they were
+		dst = binary.AppendUvarint(dst, s.OutboxWindowBytesMax)
+	}
 	return dst
 }
 
+// settings reads them to the end of the data.
 func (d *decoder) settings() (s Settings) {
 	for _, v := range [...]*uint64{&s.Revision, &s.SegmentsMax, &s.OutboxBytesMax, &s.HistoryPoints} {
 		*v = d.uvarint()
+	}
+	if len(d.data) > 0 {
+		s.OutboxWindowBytesMax = d.uvarint()
 	}
 	return s
 }

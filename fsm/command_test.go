@@ -78,7 +78,8 @@ func TestEntriesAreEncodedAsEver(t *testing.T) {
 		{tick{Now: 300, Scheduled: 299}, "0102" + "ac02" + "ab02"},
 		{tick{Now: -5, Scheduled: -5}, "0102" + "00" + "00"},
 		{ack(300), "0103" + "ac02"},
-		{settings{1, 2, 300, 4}, "0104" + "01" + "02" + "ac02" + "04"},
+		{settings{1, 2, 300, 4, 0}, "0104" + "01" + "02" + "ac02" + "04"},
+		{settings{1, 2, 300, 4, 300}, "0104" + "01" + "02" + "ac02" + "04" + "ac02"},
 		{batches{now: 300}, "0101" + "ac02"},
 		{batches{now: -300}, "0101" + "00"},
 		{

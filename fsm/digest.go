@@ -62,8 +62,8 @@ func (st *state) digest() uint64 {
 	return mixAll(
 		st.memberSum, uint64(st.members), uint64(len(st.segments)),
 		uint64(st.time), uint64(st.watermark), uint64(st.lastTick),
-		s.Revision, s.SegmentsMax, s.OutboxBytesMax, s.HistoryPoints,
-		st.outbox.sum, uint64(st.outbox.rows), uint64(st.outbox.bytes), st.outbox.acked,
+		s.Revision, s.SegmentsMax, s.OutboxBytesMax, s.HistoryPoints, s.OutboxWindowBytesMax,
+		st.outbox.sum, uint64(st.outbox.rows), uint64(st.outbox.bytes), st.outbox.acked, st.outbox.dropped,
 		st.originSum, st.historySum,
 	)
 }

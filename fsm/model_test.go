@@ -26,8 +26,10 @@ type facts struct {
 	lastTick int64
 	settings fsm.Settings
 	origins  map[string]lastBatch
-	outbox   []news
+	outbox   []news // what PostgreSQL does not have
+	window   []news // what it has and is kept
 	acked    uint64
+	dropped  uint64
 	history  []fsm.HistoryPoint
 }
 
@@ -84,6 +86,7 @@ func (m *model) apply(index uint64, e entry) any {
 		if e.Revision > m.settings.Revision {
 			m.settings = fsm.Settings(e)
 			m.trimHistory()
+			m.narrowWindow()
 		}
 	}
 	return nil
@@ -208,14 +211,25 @@ func (m *model) trimHistory() {
 
 func (m *model) applyAck(index uint64) {
 	m.acked = max(m.acked, min(index, m.index))
-	m.outbox = slices.DeleteFunc(m.outbox, func(n news) bool { return n.index <= m.acked })
+	for len(m.outbox) > 0 && m.outbox[0].index <= m.acked {
+		m.window, m.outbox = append(m.window, m.outbox[0]), m.outbox[1:]
+	}
+	m.narrowWindow()
+}
+
+func (m *model) narrowWindow() {
+	for len(m.window) > 0 && uint64(bytesOf(m.window)) > m.settings.OutboxWindowBytesMax {
+		m.dropped, m.window = m.window[0].index, m.window[1:]
+	}
 }
 
 // entryCost is what an entry of the outbox is charged beyond its records, in bytes.
 const entryCost = 64
 
-func (m *model) outboxBytes() (bytes int64) {
-	for _, n := range m.outbox {
+func (m *model) outboxBytes() int64 { return bytesOf(m.outbox) }
+
+func bytesOf(all []news) (bytes int64) {
+	for _, n := range all {
 		bytes += n.bytes + entryCost
 	}
 	return bytes

@@ -3,13 +3,17 @@ package fsm
 import "sort"
 
 // outbox holds what PostgreSQL does not have yet, one piece per entry, in log
-// order. Entries are immutable once appended.
+// order, and before it the window: what PostgreSQL had last, in case it is set back.
+// Entries are immutable once appended.
 type outbox struct {
 	entries []outboxEntry
-	rows    int64
-	bytes   int64
-	acked   uint64 // PostgreSQL has everything up to this index
-	sum     uint64 // Σ of the entries' digests
+	window  int    // how many of them, from the first, PostgreSQL has
+	dropped uint64 // entries up to this index have left, all later ones are here
+
+	windowBytes int64
+	rows, bytes int64  // of what PostgreSQL does not have
+	acked       uint64 // PostgreSQL has everything up to this index
+	sum         uint64 // Σ of the entries' digests
 }
 
 type outboxEntry struct {
@@ -26,30 +30,57 @@ func (e outboxEntry) cost() int64 { return int64(len(e.records)) + outboxEntryCo
 
 func (o *outbox) append(e outboxEntry) {
 	o.entries = append(o.entries, e)
+	o.sum += e.digest()
+	if e.index <= o.acked { // it is restored
+		o.window++
+		o.windowBytes += e.cost()
+		return
+	}
 	o.rows += int64(e.rows)
 	o.bytes += e.cost()
-	o.sum += e.digest()
 }
 
-// trim forgets the entries up to index: they are in PostgreSQL.
-func (o *outbox) trim(index uint64) {
+// acknowledge says that the entries up to index are in PostgreSQL, and keeps the last of
+// them that fit into so many bytes.
+func (o *outbox) acknowledge(index, windowBytesMax uint64) {
 	if index <= o.acked {
 		return
 	}
 	o.acked = index
-	n := 0
-	for n < len(o.entries) && o.entries[n].index <= index {
-		e := &o.entries[n]
+	for o.window < len(o.entries) && o.entries[o.window].index <= index {
+		e := &o.entries[o.window]
 		o.rows -= int64(e.rows)
 		o.bytes -= e.cost()
+		o.windowBytes += e.cost()
+		o.window++
+	}
+	o.narrow(windowBytesMax)
+}
+
+// narrow forgets the oldest entries of the window until it has at most so many bytes.
+func (o *outbox) narrow(bytesMax uint64) {
+	n := 0
+	for n < o.window && uint64(o.windowBytes) > bytesMax {
+		e := &o.entries[n]
+		o.windowBytes -= e.cost()
 		o.sum -= e.digest()
+		o.dropped = e.index
 		*e = outboxEntry{}
 		n++
 	}
-	o.entries = o.entries[n:]
-	if len(o.entries) == 0 {
+	o.window -= n
+	if o.entries = o.entries[n:]; len(o.entries) == 0 {
 		o.entries = nil
 	}
+}
+
+// oldest returns when the oldest entry that PostgreSQL does not have was applied, 0 if
+// there is none.
+func (o *outbox) oldest() int64 {
+	if o.window == len(o.entries) {
+		return 0
+	}
+	return o.entries[o.window].time
 }
 
 // after returns the position of the first entry above index.
@@ -64,8 +95,8 @@ type OutboxBatch struct {
 	Records [][]byte // encoded records, to be read with [NextRecord]; shared, never written
 }
 
-// OutboxNext returns the entries above index, whole, stopping before rowsMax is
-// exceeded unless the first alone is larger. ok is false when there are none.
+// OutboxNext returns the entries above index that are still here, whole, stopping before
+// rowsMax is exceeded unless the first alone is larger. ok is false when there are none.
 func (m *Machine) OutboxNext(index uint64, rowsMax int) (b OutboxBatch, ok bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -86,6 +117,14 @@ func (m *Machine) OutboxAcked() uint64 {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return m.mu.state.outbox.acked
+}
+
+// OutboxDropped returns the index up to which entries have left the outbox. All later
+// ones are there, also those that PostgreSQL has.
+func (m *Machine) OutboxDropped() uint64 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.mu.state.outbox.dropped
 }
 
 // OutboxIsFull reports whether Apply would refuse a batch now. A leader asks

@@ -116,6 +116,8 @@ type Stats struct {
 	OutboxBytes int64
 	OutboxSince int64  // Unix seconds; when the oldest entry of the outbox was applied, 0 if it is empty
 	OutboxAcked uint64 // see OutboxAcked
+
+	OutboxWindowBytes int64 // of entries that PostgreSQL has
 }
 
 // Stats returns a consistent look at the machine. It is cheap: nothing is visited.
@@ -134,10 +136,10 @@ func (m *Machine) Stats() Stats {
 		Segments:    len(st.segments),
 		OutboxRows:  st.outbox.rows,
 		OutboxBytes: st.outbox.bytes,
+		OutboxSince: st.outbox.oldest(),
 		OutboxAcked: st.outbox.acked,
-	}
-	if len(st.outbox.entries) > 0 {
-		s.OutboxSince = st.outbox.entries[0].time
+
+		OutboxWindowBytes: st.outbox.windowBytes,
 	}
 	return s
 }

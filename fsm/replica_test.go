@@ -107,6 +107,8 @@ func (m *model) view(readAt int64, ids []string) view {
 			Segments:    len(m.titles()),
 			OutboxBytes: m.outboxBytes(),
 			OutboxAcked: m.acked,
+
+			OutboxWindowBytes: bytesOf(m.window),
 		},
 		counts: m.counts(readAt),
 		users:  map[string][]fsm.Membership{},
@@ -115,11 +117,13 @@ func (m *model) view(readAt int64, ids []string) view {
 	for _, id := range ids {
 		v.users[id] = m.user(readAt, id)
 	}
-	for i, n := range m.outbox {
-		if i == 0 {
-			v.stats.OutboxSince = n.time
-		}
+	if len(m.outbox) > 0 {
+		v.stats.OutboxSince = m.outbox[0].time
+	}
+	for _, n := range m.outbox {
 		v.stats.OutboxRows += int64(len(n.records))
+	}
+	for _, n := range slices.Concat(m.window, m.outbox) {
 		v.outbox = append(v.outbox, news{index: n.index, records: n.records, bytes: n.bytes})
 	}
 	v.history = append(v.history, m.history...)

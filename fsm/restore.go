@@ -104,8 +104,11 @@ func (x *restorer) header(d *decoder) error {
 	st.time = d.seconds()
 	watermark := d.uvarint()
 	st.lastTick = d.seconds()
-	st.outbox.acked = d.uvarint()
+	st.outbox.acked, st.outbox.dropped = d.uvarint(), d.uvarint()
 	st.settings = d.settings()
+	if st.outbox.dropped > st.outbox.acked {
+		return errors.New("the outbox has dropped what was not acknowledged")
+	}
 	if watermark > uint64(st.currentBucket()) {
 		return errors.New("watermark ahead of time")
 	}
@@ -204,7 +207,11 @@ func (x *restorer) addOutboxEntry(d *decoder) error {
 	if err := checkRecords(e.records, e.rows); err != nil {
 		return err
 	}
-	if n := len(x.state.outbox.entries); n > 0 && x.state.outbox.entries[n-1].index >= e.index {
+	last := x.state.outbox.dropped
+	if n := len(x.state.outbox.entries); n > 0 {
+		last = x.state.outbox.entries[n-1].index
+	}
+	if e.index <= last {
 		return errors.New("outbox out of order")
 	}
 	x.state.outbox.append(e)

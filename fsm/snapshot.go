@@ -92,7 +92,7 @@ func (m *Machine) header() []byte {
 	b := []byte{snapshotVersion}
 	b = m.config.append(b)
 	for _, v := range [...]uint64{
-		st.index, uint64(st.time), uint64(st.watermark), uint64(st.lastTick), st.outbox.acked,
+		st.index, uint64(st.time), uint64(st.watermark), uint64(st.lastTick), st.outbox.acked, st.outbox.dropped,
 	} {
 		b = binary.AppendUvarint(b, v)
 	}

@@ -94,6 +94,8 @@ func (tr *trial) stepSettings() {
 		SegmentsMax:    pick(tr.draw, []uint64{4, 4, 2, 1, 0, math.MaxUint64}),
 		OutboxBytesMax: pick(tr.draw, []uint64{1 << 20, 300, 1, 0, math.MaxUint64}),
 		HistoryPoints:  pick(tr.draw, []uint64{3, 1, 0, math.MaxUint64}),
+
+		OutboxWindowBytesMax: pick(tr.draw, []uint64{0, 1_000, 200, math.MaxUint64}),
 	})
 }
 
@@ -127,14 +129,15 @@ func (tr *trial) stepRead() {
 // lost, and no more rows than asked for unless one entry alone has more.
 func (tr *trial) checkPages(index uint64, rowsMax int) {
 	var got, want []request
-	for _, n := range tr.model.outbox {
+	all := slices.Concat(tr.model.window, tr.model.outbox)
+	for _, n := range all {
 		if n.index > index {
 			want = append(want, n.records...)
 		}
 	}
 	for _, page := range outboxOf(tr.leader.Machine, index, rowsMax) {
 		got = append(got, page.records...)
-		if len(page.records) > rowsMax && !slices.ContainsFunc(tr.model.outbox, func(n news) bool {
+		if len(page.records) > rowsMax && !slices.ContainsFunc(all, func(n news) bool {
 			return n.index == page.index && len(n.records) == len(page.records)
 		}) {
 			tr.fatalf("a page of several entries has %d rows, more than %d", len(page.records), rowsMax)

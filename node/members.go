@@ -300,7 +300,7 @@ func (n *Node) leadCluster(ctx context.Context) {
 func (n *Node) wantedSettings(have cluster.Settings) cluster.Settings {
 	want := n.options.Settings
 	if want.OutboxBytesMax == 0 {
-		want.OutboxBytesMax = have.OutboxBytesMax
+		want.OutboxBytesMax, want.OutboxWindowBytesMax = have.OutboxBytesMax, have.OutboxWindowBytesMax
 	}
 	return want
 }

@@ -65,6 +65,10 @@ func (o *Outbox) gather(ctx context.Context, b fsm.OutboxBatch, index uint64, ro
 // everything.
 func (o *Outbox) Acked() uint64 { return o.replica.machine.OutboxAcked() }
 
+// Dropped returns the index up to which entries have left the outbox; all later ones are
+// there.
+func (o *Outbox) Dropped() uint64 { return o.replica.machine.OutboxDropped() }
+
 // Ack replicates that PostgreSQL has everything up to index.
 func (o *Outbox) Ack(ctx context.Context, index uint64) error {
 	_, err := o.replica.group.apply(ctx, fsm.AppendAck(nil, index))

@@ -111,6 +111,8 @@ func (r *replica) bringSettings(ctx context.Context) bool {
 		SegmentsMax:    state.Settings.SegmentsMax,
 		OutboxBytesMax: state.Settings.OutboxBytesMax,
 		HistoryPoints:  state.Settings.HistoryPoints,
+
+		OutboxWindowBytesMax: state.Settings.OutboxWindowBytesMax,
 	}
 	have := r.machine.Stats().Settings
 	same := have

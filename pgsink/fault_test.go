@@ -208,6 +208,62 @@ func TestDatabaseSetBack(t *testing.T) {
 	}
 }
 
+// TestDatabaseSetBackIsFilledAgain from what the outbox has kept: all that was lost, and
+// deletions in their place; and where that does not reach back, the gap is what is missing.
+func TestDatabaseSetBackIsFilledAgain(t *testing.T) {
+	for _, window := range []int{1000, 4, 0} {
+		t.Run(fmt.Sprintf("%d entries kept", window), func(t *testing.T) {
+			url := newDatabase(t)
+			s, outbox := mustOpen(t, url, impatient(t)), newLog(1)
+			outbox.window = window
+			stop := lead(t, s, testStream, outbox)
+			model := memberships{}
+			write := func(rows ...Row) uint64 {
+				model.apply(rows)
+				return outbox.append(rows...)
+			}
+			write(put("kept", "s", 1), put("ended later", "s", 5))
+			eventually(t, "the outbox drained", outbox.isDrained)
+			backup := cursorOf(t, url, testStream)
+			var indexes []uint64
+			for i := range 8 {
+				indexes = append(indexes, write(put(fmt.Sprintf("lost-%d", i), "s", 1)))
+			}
+			last := write(end("ended later", "s"))
+			eventually(t, "the outbox drained", outbox.isDrained)
+			stop()
+			execute(t, url, `DELETE FROM users WHERE id LIKE 'lost%'`)
+			execute(t, url, `INSERT INTO users (id, segment, expired_segment) VALUES ('ended later', 's', to_timestamp(5))`)
+			execute(t, url, `UPDATE headcount_cursor SET index = $1`, int64(backup))
+
+			write(put("later", "s", 2))
+			lead(t, s, testStream, outbox)
+			eventually(t, "the outbox drained", outbox.isDrained)
+			eventually(t, "the cursor is at the end", func() bool { return cursorOf(t, url, testStream) == outbox.last })
+			status := s.Status().Streams[0]
+			switch window {
+			case 1000:
+				requireEqual(t, usersTable(t, url), model)
+				if status.Gap != nil {
+					t.Errorf("a gap %+v, although everything was kept", status.Gap)
+				}
+			case 4: // the deletion, and the last three of those that were lost
+				for i := range 5 {
+					delete(model, membership{fmt.Sprintf("lost-%d", i), "s"})
+				}
+				requireEqual(t, usersTable(t, url), model)
+				if status.Gap == nil || *status.Gap != (Gap{From: backup, To: indexes[4]}) {
+					t.Errorf("gap %+v, want %d to %d", status.Gap, backup, indexes[4])
+				}
+			case 0:
+				if status.Gap == nil || *status.Gap != (Gap{From: backup, To: last}) {
+					t.Errorf("gap %+v, want %d to %d", status.Gap, backup, last)
+				}
+			}
+		})
+	}
+}
+
 // TestDatabaseReplacedUnderWay: tables and cursor vanish while the leader flushes.
 func TestDatabaseReplacedUnderWay(t *testing.T) {
 	url := newDatabase(t)

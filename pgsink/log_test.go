@@ -22,6 +22,8 @@ type log struct {
 	entries []entry
 	last    uint64
 	acked   uint64
+	dropped uint64
+	window  int // entries that are kept although they are acknowledged
 	acks    int
 	acking  int // Ack calls under way
 	changed chan struct{}
@@ -83,6 +85,12 @@ func (l *log) Acked() uint64 {
 	return l.acked
 }
 
+func (l *log) Dropped() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dropped
+}
+
 func (l *log) Ack(ctx context.Context, index uint64) error {
 	l.mu.Lock()
 	l.acking++
@@ -104,7 +112,14 @@ func (l *log) Ack(ctx context.Context, index uint64) error {
 
 func (l *log) trim(index uint64) {
 	l.acked = max(l.acked, index)
-	l.entries = slices.DeleteFunc(l.entries, func(e entry) bool { return e.index <= l.acked })
+	acked := 0
+	for acked < len(l.entries) && l.entries[acked].index <= l.acked {
+		acked++
+	}
+	if n := acked - l.window; n > 0 {
+		l.dropped = l.entries[n-1].index
+		l.entries = slices.Clone(l.entries[n:])
+	}
 }
 
 func (l *log) length() int {

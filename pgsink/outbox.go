@@ -55,6 +55,10 @@ type Outbox interface {
 	// may have left the outbox. It never decreases.
 	Acked() uint64
 
+	// Dropped is up to where entries have left the outbox; all later ones are there. It is at
+	// most Acked and never decreases.
+	Dropped() uint64
+
 	// Ack replicates the acknowledgement of everything up to index: one Raft entry. After
 	// an error the outcome is unknown; repeating is harmless.
 	Ack(ctx context.Context, index uint64) error

@@ -93,8 +93,8 @@ func (r *run) session(ctx context.Context) error {
 }
 
 // next takes a batch from the outbox and makes sure that it follows the cursor without a
-// hole: entries leave the outbox when they are acknowledged, so the acknowledgement is
-// looked at after the batch was taken.
+// hole: entries may have left the outbox, so what has is looked at after the batch was
+// taken.
 func (r *run) next(ctx context.Context, cursor uint64) (Batch, error) {
 	batch, err := r.outbox.Next(ctx, cursor, r.rows)
 	if err != nil {
@@ -103,7 +103,7 @@ func (r *run) next(ctx context.Context, cursor uint64) (Batch, error) {
 	if batch.Index <= cursor || batch.Index > math.MaxInt64 {
 		return Batch{}, fmt.Errorf("%w: asked for entries after %d, got some up to %d", errOutbox, cursor, batch.Index)
 	}
-	if r.outbox.Acked() > cursor {
+	if r.outbox.Dropped() > cursor {
 		return Batch{}, errTrimmed
 	}
 	return batch, nil

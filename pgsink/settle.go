@@ -21,15 +21,23 @@ func (r *run) settle(ctx context.Context) (cursor uint64, err error) {
 	}
 	// Before the cursor: another leader may flush and acknowledge in between, and its
 	// acknowledgement must not be held against the cursor of a moment ago.
-	acked := r.outbox.Acked()
+	acked, dropped := r.outbox.Acked(), r.outbox.Dropped()
 	if cursor, err = r.readCursor(ctx); err != nil {
 		return 0, err
 	}
-	if cursor < acked {
-		if err := r.closeGap(ctx, cursor, acked); err != nil {
+	if cursor >= acked {
+		return cursor, nil
+	}
+	// PostgreSQL was set back. What is still in the outbox goes there again.
+	if cursor < dropped {
+		if err := r.closeGap(ctx, cursor, dropped); err != nil {
 			return 0, err
 		}
-		cursor = acked
+		cursor = dropped
+	}
+	if cursor < acked {
+		r.sink.watched.refills.Inc()
+		r.logger.Warn("PostgreSQL was set back: it gets again what the outbox has kept", "from", cursor, "to", acked)
 	}
 	return cursor, nil
 }
@@ -48,17 +56,16 @@ func (r *run) readCursor(ctx context.Context) (uint64, error) {
 	return uint64(index), nil
 }
 
-// closeGap moves the cursor over entries that were acknowledged, and so have left the
-// outbox, and that PostgreSQL does not have (any more). Nobody can bring them back here:
+// closeGap moves the cursor over entries that have left the outbox, and that PostgreSQL does not have (any more). Nobody can bring them back here:
 // say so as loudly as possible and go on with what there is.
-func (r *run) closeGap(ctx context.Context, cursor, acked uint64) error {
-	_, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: acked})
+func (r *run) closeGap(ctx context.Context, cursor, dropped uint64) error {
+	_, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: dropped})
 	if err != nil {
 		return fmt.Errorf("move the cursor over a gap: %w", err)
 	}
-	r.sink.watched.gap(r.stream, Gap{From: cursor, To: acked})
+	r.sink.watched.gap(r.stream, Gap{From: cursor, To: dropped})
 	r.logger.Error("PostgreSQL lacks memberships that it once had: it was restored from an older backup, or is a new database. "+
 		"What was written between these indexes is missing there until it is written again",
-		"from", cursor, "to", acked)
+		"from", cursor, "to", dropped)
 	return nil
 }

@@ -19,6 +19,7 @@ type watched struct {
 	fenced      *metrics.Counter
 	quarantined *metrics.Counter
 	gaps        *metrics.Counter
+	refills     *metrics.Counter
 	retired     *metrics.Counter
 	acks        *metrics.Counter
 	ackErrors   *metrics.Counter
@@ -45,6 +46,7 @@ func (w *watched) init(pool *pgxpool.Pool) {
 	w.fenced = w.set.NewCounter("headcount_postgres_fenced_total")
 	w.quarantined = w.set.NewCounter("headcount_postgres_quarantined_rows_total")
 	w.gaps = w.set.NewCounter("headcount_postgres_gaps_total")
+	w.refills = w.set.NewCounter("headcount_postgres_refills_total")
 	w.retired = w.set.NewCounter("headcount_postgres_retention_rows_deleted_total")
 	w.acks = w.set.NewCounter("headcount_postgres_acks_total")
 	w.ackErrors = w.set.NewCounter("headcount_postgres_ack_errors_total")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -90,6 +91,46 @@ func TestPostgresDown(t *testing.T) {
 	result := load.finish()
 	result.mustNotWait(t, writesGoOn)
 	verify(t, c.nodes, result.model, 60, database)
+}
+
+// PostgreSQL loses what it had committed last, as by failing over to a standby that was
+// behind, while writes go on: it gets all of it again.
+func TestPostgresSetBack(t *testing.T) {
+	database := newDatabase(t)
+	c := startCluster(t, settings{postgresURL: database})
+	load := startLoad(t, bases(c.nodes), lightLoad(t))
+
+	load.reach(load.share(20))
+	execute(t, database, `
+		begin isolation level repeatable read;
+		create table old_users as table users;
+		create table old_cursor as table headcount_cursor;
+		commit`)
+	load.reach(load.share(60))
+	execute(t, database, `
+		begin;
+		lock table users, headcount_cursor in access exclusive mode;
+		delete from users; insert into users table old_users;
+		delete from headcount_cursor; insert into headcount_cursor table old_cursor;
+		commit`)
+
+	result := load.finish()
+	result.mustNotWait(t, writesGoOn)
+	eventually(t, time.Minute, "PostgreSQL having everything again", func() error {
+		table, err := readTable(context.Background(), database)
+		if err != nil {
+			return err
+		}
+		return sameMap(table, result.model)
+	})
+	verify(t, c.nodes, result.model, 60, database)
+	for _, n := range c.nodes {
+		if got, err := sendWithin(context.Background(), 10*time.Second, request{method: "GET", url: n.base + "/metrics"}); err != nil {
+			t.Error(err)
+		} else if strings.Contains(string(got.body), "headcount_postgres_gaps_total") && !strings.Contains(string(got.body), "headcount_postgres_gaps_total 0") {
+			t.Errorf("%s reports a gap", n.id)
+		}
+	}
 }
 
 // outboxGrew wants more rows waiting than a flush takes when PostgreSQL is up.
