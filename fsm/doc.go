@@ -14,7 +14,8 @@
 //   - A tick moves the watermark: every bucket at or below it is drained by
 //     subtracting its counts, not by visiting users.
 //   - Memberships not yet in PostgreSQL wait in the outbox, which is part of
-//     the state: it is in every snapshot and is trimmed by an entry.
+//     the state: it is in every snapshot and is trimmed by an entry. A window of what
+//     PostgreSQL had last stays in it, in case PostgreSQL is set back.
 //
 // # Time
 //
@@ -30,7 +31,7 @@
 //	every stored membership has bucket > watermark
 //	segment.stored = what its tally has in all buckets = slots of its table > watermark
 //	segment.live   = what its tally has in the buckets > horizon
-//	index, time, watermark, last tick and acknowledged only grow
+//	index, time, watermark, last tick, acknowledged and dropped only grow; dropped <= acknowledged
 //
 // # Concurrency
 //

@@ -14,7 +14,7 @@
 // a transaction whose COMMIT got no answer is settled by reading the cursor, which
 // waits for a transaction that still holds it. Invariants, for one stream:
 //
-//	Acked <= cursor        acknowledged only after the commit
+//	Dropped <= Acked <= cursor        acknowledged only after the commit
 //	cursor never goes back unless PostgreSQL itself was set back: see Gap
 //
 // One flush is one round trip: the statements go out together, as one implicit
@@ -52,7 +52,8 @@
 //	21, 22, 23, 27, 44, P0; 54000)         table quarantine in the same transaction
 //	tables missing                         the migrations run again
 //	schema newer than this program         refused until the program is updated; the outbox waits
-//	cursor behind the acknowledgement      PostgreSQL was set back or replaced: a Gap is reported,
-//	                                       the cursor moved on. Those rows are gone from the outbox
+//	cursor behind the acknowledgement      PostgreSQL was set back or replaced: what the outbox has
+//	                                       kept is flushed again, in its order; what it has not is
+//	                                       gone: a Gap is reported and the cursor moved on
 //	Acknowledging fails                    repeated; flushing goes on
 package pgsink
