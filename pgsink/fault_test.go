@@ -264,6 +264,25 @@ func TestDatabaseSetBackIsFilledAgain(t *testing.T) {
 	}
 }
 
+// TestDatabaseSetBackWhileIdle: nobody writes, and what was lost is there again all the same.
+func TestDatabaseSetBackWhileIdle(t *testing.T) {
+	url := newDatabase(t)
+	o := impatient(t)
+	o.IdleCheck = 20 * time.Millisecond
+	s, outbox := mustOpen(t, url, o), newLog(1)
+	outbox.window = 10
+	lead(t, s, testStream, outbox)
+	outbox.append(put("lost", "s", 1))
+	eventually(t, "the outbox drained", outbox.isDrained)
+	execute(t, url, `WITH gone AS (DELETE FROM users) UPDATE headcount_cursor SET index = 0`)
+	eventually(t, "the row is there again", func() bool {
+		return query[int64](t, url, `SELECT count(*) FROM users`) == 1
+	})
+	if gap := s.Status().Streams[0].Gap; gap != nil {
+		t.Errorf("gap %+v", gap)
+	}
+}
+
 // TestDatabaseReplacedUnderWay: tables and cursor vanish while the leader flushes.
 func TestDatabaseReplacedUnderWay(t *testing.T) {
 	url := newDatabase(t)

@@ -21,6 +21,9 @@ const (
 // another leader flushed them or PostgreSQL was set back.
 var errTrimmed = errors.New("the outbox was trimmed past the cursor")
 
+// errIdle: there has been nothing to flush for a while.
+var errIdle = errors.New("nothing to flush")
+
 // run copies one outbox for as long as one leadership lasts. It is a chain of sessions:
 // a session begins by reading the cursor and ends with the first failure of any kind.
 type run struct {
@@ -81,6 +84,12 @@ func (r *run) session(ctx context.Context) error {
 	acks.flushed(cursor, 0)
 	for {
 		batch, err := r.next(ctx, cursor)
+		if err == errIdle {
+			if err := r.stillThere(ctx, cursor); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -96,7 +105,12 @@ func (r *run) session(ctx context.Context) error {
 // hole: entries may have left the outbox, so what has is looked at after the batch was
 // taken.
 func (r *run) next(ctx context.Context, cursor uint64) (Batch, error) {
-	batch, err := r.outbox.Next(ctx, cursor, r.rows)
+	waiting, cancel := context.WithTimeout(ctx, r.sink.o.IdleCheck)
+	defer cancel()
+	batch, err := r.outbox.Next(waiting, cursor, r.rows)
+	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
+		return Batch{}, errIdle
+	}
 	if err != nil {
 		return Batch{}, fmt.Errorf("%w: %w", errOutbox, err)
 	}
@@ -107,6 +121,21 @@ func (r *run) next(ctx context.Context, cursor uint64) (Batch, error) {
 		return Batch{}, errTrimmed
 	}
 	return batch, nil
+}
+
+// stillThere makes sure that PostgreSQL is, and has not been set back, while there is
+// nothing to flush.
+func (r *run) stillThere(ctx context.Context, cursor uint64) error {
+	found, err := r.readCursor(ctx)
+	switch {
+	case err != nil:
+		return err
+	case found != cursor:
+		return errFenced
+	}
+	r.sink.watched.reached(r.stream, cursor)
+	r.trouble.over()
+	return nil
 }
 
 func (r *run) flush(ctx context.Context, cursor uint64, batch Batch) error {

@@ -33,6 +33,9 @@ type Options struct {
 	Retention                      time.Duration
 	RetentionEvery, RetentionPause time.Duration
 
+	// How often PostgreSQL is asked for the cursor while there is nothing to flush. Default 1 min.
+	IdleCheck time.Duration
+
 	// Limits. The URL's own connect_timeout, lock_timeout and statement_timeout go before.
 	ConnectTimeout   time.Duration // default 5 s
 	LockTimeout      time.Duration // default 10 s
@@ -49,6 +52,7 @@ func (o Options) withDefaults() Options {
 	fill(&o.AckRows, 50_000)
 	fill(&o.RetentionEvery, retentionEvery)
 	fill(&o.RetentionPause, retentionPause)
+	fill(&o.IdleCheck, time.Minute)
 	fill(&o.ConnectTimeout, 5*time.Second)
 	fill(&o.LockTimeout, 10*time.Second)
 	fill(&o.StatementTimeout, 30*time.Second)
