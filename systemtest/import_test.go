@@ -15,13 +15,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// oldTable is what a service of this kind usually has: one segment a user, and expiries
-// without a time zone. Its rows end up to two weeks ahead, or have ended, at every part of
+// oldTable is what a service of this kind usually has: one segment a user, IDs that are
+// numbers, and expiries without a time zone. Its rows end up to two weeks ahead, or have ended, at every part of
 // a second.
 const oldTable = `
-create table users (id text primary key, segment text not null, expired_segment timestamp without time zone not null);
+create table users (id bigint primary key, segment text not null, expired_segment timestamp without time zone not null);
 insert into users
-select 'u' || i, 'segment ' || (1 + i::bigint * i % 37), (now() at time zone 'Asia/Tokyo') + (i % 20000 - 500) * interval '1 minute' + i * interval '1 millisecond'
+select i, 'segment ' || (1 + i::bigint * i % 37), (now() at time zone 'Asia/Tokyo') + (i % 20000 - 500) * interval '1 minute' + i * interval '1 millisecond'
 from generate_series(1, 150000) i`
 
 // tool is how a command of headcount ended.

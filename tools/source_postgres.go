@@ -16,8 +16,9 @@ import (
 )
 
 // postgresQuery reads the table that a service of this kind usually has, in the order
-// of its key, after an ID. pgx gives the ID as text, whatever its type is.
-const postgresQuery = `SELECT id::text, segment::text, expired_segment FROM users %s ORDER BY id`
+// of its key, after an ID, which may be of any type: the order is the column's own, not
+// that of its text.
+const postgresQuery = `SELECT id::text, segment::text, expired_segment FROM users %s ORDER BY users.id`
 
 // Table is memberships in a PostgreSQL table.
 type Table struct {
