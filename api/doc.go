@@ -9,7 +9,8 @@
 //   - A reply to a write says what became of it: done, not applied, or outcome
 //     unknown and safe to repeat. See the table below.
 //   - The single POST allocates nothing. In its plain form it does not pass through
-//     fasthttp, but is answered by a front: see [front].
+//     fasthttp, but is answered by a front, as the counts of all segments are: see
+//     [front].
 //   - A panic in a handler costs its request only.
 //
 // # Needs

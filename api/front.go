@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"sync/atomic"
@@ -14,13 +15,13 @@ import (
 // not be moved for each request, which costs more than decoding it.
 const frontGrain = time.Second
 
-// front is a connection that answers plain single writes itself, in front of
-// fasthttp. A plain write is a whole POST /users with one membership that came with
-// one read and that nothing is wrong with; see [plainWrite]. All else goes on to
-// fasthttp, as it came.
+// front is a connection that answers plain requests itself, in front of fasthttp. A
+// plain request came with one read, nothing is wrong with it, and it is a whole POST
+// /users with one membership ([Server.plainWrite]) or a GET /segments/count as most
+// clients send it ([isPlainCounts]). All else goes on to fasthttp, as it came.
 //
 // It sits in the connection's Read. fasthttp asks for the first byte of a request;
-// Read answers the plain writes among what comes, and returns with the first bytes
+// Read answers the plain requests among what comes, and returns with the first bytes
 // that are something else. So connections, their limits and their end stay
 // fasthttp's, and one connection may mix requests of every kind.
 //
@@ -38,6 +39,9 @@ type front struct {
 	extends time.Time // when the read deadline was last put off; zero: it is fasthttp's
 	writes  time.Time // the same of the write deadline
 	reply   []byte
+	body    []byte    // goes out behind reply; nil: all is in reply. Shared: not to be changed
+	pieces  [2][]byte // both of them, while they are written
+	unsent  net.Buffers
 
 	life atomic.Int32
 }
@@ -45,7 +49,7 @@ type front struct {
 // The lives of a front.
 const (
 	frontResting = iota // in a read, or fasthttp has it
-	frontWriting        // a plain write is being answered: Close waits for its reply
+	frontWriting        // a plain request is being answered: Close waits for its reply
 	frontEnding         // was closed meanwhile
 	frontClosed
 )
@@ -102,10 +106,10 @@ func (f *front) handOver() error {
 	return f.SetReadDeadline(time.Now().Add(f.server.options.ReadTimeout))
 }
 
-// serve answers a plain write. It reports false, and has done nothing, where the
+// serve answers a plain request. It reports false, and has done nothing, where the
 // bytes are anything else. After an error the connection ends.
 func (f *front) serve(request []byte) (served bool, err error) {
-	w, ok := f.server.plainWrite(request)
+	plain, ok := f.server.plainRequest(request)
 	if !ok {
 		return false, nil
 	}
@@ -119,9 +123,9 @@ func (f *front) serve(request []byte) (served bool, err error) {
 			err = errors.Join(net.ErrClosed, f.cut())
 		}
 	}()
-	status, err := f.answer(w)
+	status, err := f.answer(plain)
 	ended := time.Now()
-	f.server.metrics.observe(f.server.routes.write, status, ended.Sub(started))
+	f.server.metrics.observe(plain.route, status, ended.Sub(started))
 	f.server.metrics.inFlight.Add(-1)
 	if err == nil {
 		err = f.send(ended)
@@ -129,31 +133,54 @@ func (f *front) serve(request []byte) (served bool, err error) {
 	return true, err
 }
 
-// answer does the write and builds its reply in f.reply. The connection ends after a
-// panic: an error.
-func (f *front) answer(w Write) (status int, err error) {
+// answer does what is asked and builds the reply in f.reply and f.body. The connection
+// ends after a panic: an error.
+func (f *front) answer(plain plainRequest) (status int, err error) {
 	s := f.server
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.metrics.panics.Inc()
 			s.logger.Error("a handler panicked",
-				"method", "POST", "route", s.routes.write.pattern, "panic", cause, "stack", string(debug.Stack()))
+				"method", plain.route.method, "route", plain.route.pattern, "panic", cause, "stack", string(debug.Stack()))
 			r := plainReply{date: s.date.at(time.Now()), closes: true}
 			f.reply = r.appendProblem(f.reply[:0], problemInternal, detailInternal, 0)
 			_, _ = f.Conn.Write(f.reply) // it is closed in any case
 			status, err = problemInternal.status, io.EOF
 		}
 	}()
+	f.body = nil
+	if plain.route == s.routes.counts {
+		return f.answerCounts(), nil
+	}
+	return f.answerWrite(plain.write), nil
+}
+
+func (f *front) answerWrite(w Write) (status int) {
+	s := f.server
 	outcome, index, failed := s.service.Write(w)
 	r := plainReply{date: s.date.at(time.Now()), closes: s.closing.Load(), index: index}
 	if failed == nil && outcome >= Created && outcome < SegmentsFull {
 		reply := &writeReplies[outcome]
 		f.reply = r.append(f.reply[:0], reply)
-		return reply.status, nil
+		return reply.status
 	}
 	kind, detail, retryAfter := s.writeProblem(outcome, failed)
 	f.reply = r.appendProblem(f.reply[:0], kind, detail, retryAfter)
-	return kind.status, nil
+	return kind.status
+}
+
+func (f *front) answerCounts() (status int) {
+	s := f.server
+	counts, failed := s.service.Counts(Read{})
+	r := plainReply{date: s.date.at(time.Now()), closes: s.closing.Load()}
+	if failed != nil {
+		kind, detail, retryAfter := s.problemOf(failed, problemInternal, s.routes.counts)
+		f.reply = r.appendProblem(f.reply[:0], kind, detail, retryAfter)
+		return kind.status
+	}
+	f.reply = r.appendCounts(f.reply[:0], s.counts.of(counts.Body))
+	f.body = counts.Body
+	return http.StatusOK
 }
 
 // send writes the reply, and puts off the deadlines where it is time.
@@ -165,7 +192,7 @@ func (f *front) send(now time.Time) error {
 			return err
 		}
 	}
-	if _, err := f.Conn.Write(f.reply); err != nil {
+	if err := f.write(); err != nil {
 		return err
 	}
 	if f.server.closing.Load() {
@@ -176,6 +203,19 @@ func (f *front) send(now time.Time) error {
 	}
 	f.extends = now
 	return f.SetReadDeadline(now.Add(o.IdleTimeout + frontGrain))
+}
+
+// write sends the reply in one system call, without a copy of the body.
+func (f *front) write() error {
+	if f.body == nil {
+		_, err := f.Conn.Write(f.reply)
+		return err
+	}
+	f.pieces = [2][]byte{f.reply, f.body}
+	f.unsent = f.pieces[:]
+	_, err := f.unsent.WriteTo(f.Conn)
+	f.pieces, f.unsent, f.body = [2][]byte{}, nil, nil
+	return err
 }
 
 // Close implements [net.Conn]. fasthttp closes connections that rest, as far as it

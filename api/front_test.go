@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -63,14 +64,32 @@ func TestAFrontAnswersAsTheRoutesDo(t *testing.T) {
 		"a length and chunks":      {head("Host: h", length, "Transfer-Encoding: chunked") + "0\r\n\r\n", false},
 		"a folded header":          {head("Host: h", "X-Long: a", " b", length) + record, false},
 		"a space before the colon": {head("Host : h", length) + record, false},
+
+		"counts":                       {requestText("GET", "/segments/count", ""), true},
+		"counts for a browser's fetch": {requestText("GET", "/segments/count", "", "User-Agent: x", "Accept: */*", "Connection: keep-alive"), true},
+		"counts, perhaps compressed":   {requestText("GET", "/segments/count", "", "Accept-Encoding: gzip"), false},
+		"counts, if they are others":   {requestText("GET", "/segments/count", "", `If-None-Match: "x"`), false},
+		"counts of a version":          {requestText("GET", "/segments/count", "", "Headcount-Min-Version: 0:1"), false},
+		"counts with a body":           {requestText("GET", "/segments/count", "", "Content-Length: 2") + "{}", false},
+		"counts with an empty body":    {requestText("GET", "/segments/count", "", "Content-Length: 0"), false},
+		"counts with a type":           {requestText("GET", "/segments/count", "", asJSON), false},
+		"some counts":                  {requestText("GET", "/segments/count?limit=1", ""), false},
+		"the head of counts":           {requestText("HEAD", "/segments/count", ""), false},
+		"counts, and no host":          {"GET /segments/count HTTP/1.1\r\n\r\n", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fronted, plain := newTown(), newTown()
+			for _, town := range []*town{fronted, plain} {
+				for i := range 300 {
+					town.people(map[string]int{fmt.Sprintf("segment %d", i): 1})
+				}
+			}
 			with, without := serve(t, fronted, Options{}), unfronted(t, plain)
-			if _, ok := with.plainWrite([]byte(c.request)); ok != c.plain {
+			if _, ok := with.plainRequest([]byte(c.request)); ok != c.plain {
 				t.Errorf("a front answers it: %v, want %v", ok, c.plain)
 			}
-			got, want := with.raw(t, "POST", c.request), without.raw(t, "POST", c.request)
+			method, _, _ := strings.Cut(c.request, " ")
+			got, want := with.raw(t, method, c.request), without.raw(t, method, c.request)
 			got.header.Del("Date")
 			want.header.Del("Date")
 			if !reflect.DeepEqual(got, want) {
@@ -81,6 +100,37 @@ func TestAFrontAnswersAsTheRoutesDo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Not only the fields: their order and their spelling too.
+func TestAFrontWritesTheBytesOfTheRoutes(t *testing.T) {
+	for _, request := range []string{
+		requestText("POST", "/users", `{"ID":"u1","segment":"sports"}`),
+		requestText("GET", "/segments/count", ""),
+	} {
+		got, want := serve(t, newTown(), Options{}).bytes(t, request), unfronted(t, newTown()).bytes(t, request)
+		if got != want {
+			t.Errorf("the reply is\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
+var dateLine = regexp.MustCompile(`\r\nDate: [^\r]*`)
+
+// bytes returns all that comes for a request, without its date.
+func (s *served) bytes(t *testing.T, request string) string {
+	t.Helper()
+	conn := s.dial(t)
+	defer conn.Close()
+	io.WriteString(conn, request)
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	reply, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dateLine.ReplaceAllString(string(reply), "")
 }
 
 func TestAFrontReportsFailuresAsTheRoutesDo(t *testing.T) {
@@ -105,6 +155,19 @@ func TestAFrontReportsFailuresAsTheRoutesDo(t *testing.T) {
 		want.header.Del("Date")
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("outcome %d, %v: the reply is %v\nwant %v", c.outcome, c.err, got, want)
+		}
+	}
+	for _, err := range []error{
+		&Failure{Kind: NotAppliedFailure, RetryAfter: 3 * time.Second, Detail: "not loaded yet"},
+		&Failure{Kind: Refused},
+		errors.New("unforeseen"),
+	} {
+		fronted, plain := newTown(), newTown()
+		fronted.readErr, plain.readErr = err, err
+		request := requestText("GET", "/segments/count", "")
+		got, want := serve(t, fronted, Options{}).bytes(t, request), unfronted(t, plain).bytes(t, request)
+		if got != want {
+			t.Errorf("%v: the reply is\n%s\nwant\n%s", err, got, want)
 		}
 	}
 }
@@ -185,19 +248,21 @@ func TestTimesAreKeptBehindAFront(t *testing.T) {
 	}
 }
 
-// FuzzPlainBody compares what a front takes for a plain request with fasthttp's
+// FuzzPlainRequest compares what a front takes for a plain request with fasthttp's
 // reading of the same bytes.
-func FuzzPlainBody(f *testing.F) {
+func FuzzPlainRequest(f *testing.F) {
 	f.Add([]byte(requestText("POST", "/users", benchRecord, asJSON, "User-Agent: x", "X-Request-Id: 7")))
 	f.Add([]byte("POST /users HTTP/1.1\r\nhost: h\r\nconnection: Keep-Alive\r\ncontent-length: 2\r\n\r\n{}"))
 	f.Add([]byte("POST /users HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nX-A: \r\n\r\n{}"))
+	f.Add([]byte("GET /segments/count HTTP/1.1\r\nHost: h\r\nAccept: */*\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		before := bytes.Clone(data)
-		body, ok := plainBody(data)
+		body, write := plainBody(data)
+		counts := isPlainCounts(data)
 		if !bytes.Equal(before, data) {
 			t.Fatal("the request was changed")
 		}
-		if !ok {
+		if !write && !counts {
 			return
 		}
 		in := bufio.NewReader(bytes.NewReader(data))
@@ -209,6 +274,13 @@ func FuzzPlainBody(f *testing.F) {
 			t.Errorf("fasthttp reads %d bytes less", len(rest))
 		}
 		h := &r.Header
+		if counts {
+			if !h.IsGet() || string(h.RequestURI()) != "/segments/count" || len(r.Body()) > 0 || h.ConnectionClose() ||
+				len(h.Peek("Accept-Encoding")) > 0 || len(h.Peek("If-None-Match")) > 0 {
+				t.Errorf("fasthttp reads %v", &r)
+			}
+			return
+		}
 		if !h.IsPost() || string(h.RequestURI()) != "/users" || !bytes.Equal(r.Body(), body) || h.ConnectionClose() || r.MayContinue() {
 			t.Errorf("fasthttp reads %v", &r)
 		}

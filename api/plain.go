@@ -2,8 +2,33 @@ package api
 
 import "bytes"
 
-// plainLine begins every plain write.
-const plainLine = "POST /users HTTP/1.1\r\n"
+// The request lines of plain requests.
+const (
+	plainWriteLine  = "POST /users HTTP/1.1\r\n"
+	plainCountsLine = "GET /segments/count HTTP/1.1\r\n"
+)
+
+// plainRequest is a request that a front answers.
+type plainRequest struct {
+	route *route
+	write Write // where the route is that of writes
+}
+
+// plainRequest reads a whole request that is a plain one, or reports that it is not.
+func (s *Server) plainRequest(data []byte) (plainRequest, bool) {
+	if isPlainCounts(data) {
+		return plainRequest{route: s.routes.counts}, true
+	}
+	w, ok := s.plainWrite(data)
+	return plainRequest{route: s.routes.write, write: w}, ok
+}
+
+// isPlainCounts reports whether data is a whole request for the counts of all segments
+// as they are, which asks for no other form of them.
+func isPlainCounts(data []byte) bool {
+	h, rest, ok := plainHead(data, plainCountsLine)
+	return ok && len(rest) == 0 && h.length == 0 && !h.typed && !h.coded
+}
 
 // plainWrite reads a whole request that is a plain single write, or reports that it
 // is not one. It does not change data in that case. It is strict: what it takes,
@@ -28,22 +53,28 @@ func (s *Server) plainWrite(data []byte) (Write, bool) {
 
 // plainBody returns the body, not empty, of a request that data holds exactly.
 func plainBody(data []byte) ([]byte, bool) {
-	if len(data) < len(plainLine) || string(data[:len(plainLine)]) != plainLine {
-		return nil, false
+	h, rest, ok := plainHead(data, plainWriteLine)
+	return rest, ok && h.length > 0 && h.length == len(rest)
+}
+
+// plainHead reads the head of a request that begins with a line, and returns what
+// comes after it.
+func plainHead(data []byte, line string) (h plainHeader, rest []byte, ok bool) {
+	if len(data) < len(line) || string(data[:len(line)]) != line {
+		return h, nil, false
 	}
-	var h plainHeader
-	for rest := data[len(plainLine):]; ; {
+	for rest = data[len(line):]; ; {
 		end := bytes.IndexByte(rest, '\n')
 		if end < 1 || rest[end-1] != '\r' {
-			return nil, false
+			return h, nil, false
 		}
-		line := rest[:end-1]
+		field := rest[:end-1]
 		rest = rest[end+1:]
-		if len(line) == 0 {
-			return rest, h.host && h.length > 0 && h.length == len(rest)
+		if len(field) == 0 {
+			return h, rest, h.host
 		}
-		if !h.field(line) {
-			return nil, false
+		if !h.field(field) {
+			return h, nil, false
 		}
 	}
 }
@@ -52,7 +83,8 @@ func plainBody(data []byte) ([]byte, bool) {
 type plainHeader struct {
 	host   bool
 	typed  bool
-	length int // 0: not given
+	coded  bool // asks for another coding than the plain one, or says that it may be
+	length int  // 0: not given
 }
 
 // field reads one line, and reports whether a plain request may have it.
@@ -78,7 +110,10 @@ func (h *plainHeader) field(line []byte) bool {
 		return !known && mediaOf(value) == mediaJSON
 	case "Connection", "connection":
 		return bytes.EqualFold(value, keepAlive)
-	case "User-Agent", "user-agent", "Accept", "accept", "Accept-Encoding", "accept-encoding",
+	case "Accept-Encoding", "accept-encoding":
+		h.coded = true
+		return true
+	case "User-Agent", "user-agent", "Accept", "accept",
 		"Forwarded", "forwarded", "Via", "via", "traceparent", "tracestate":
 		return true
 	default:

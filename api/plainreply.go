@@ -21,6 +21,14 @@ func (r *plainReply) append(dst []byte, reply *writeReply) []byte {
 	return append(append(dst, "\r\n"...), reply.body...)
 }
 
+// appendCounts builds the head of a reply with the counts; the body goes out behind it.
+func (r *plainReply) appendCounts(dst []byte, counts *representation) []byte {
+	dst = r.appendHead(dst, http.StatusOK, jsonType, len(counts.body))
+	dst = append(dst, "Vary: Accept-Encoding\r\nCache-Control: no-cache\r\nEtag: "...)
+	dst = append(dst, counts.tag...)
+	return append(dst, "\r\n\r\n"...)
+}
+
 // appendProblem builds a problem reply.
 func (r *plainReply) appendProblem(dst []byte, kind problemKind, detail string, retryAfter time.Duration) []byte {
 	document := appendProblem(nil, kind, detail, nil)

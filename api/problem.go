@@ -113,18 +113,22 @@ func retrySeconds(kind problemKind, retryAfter time.Duration) int64 {
 // failure answers with what the service said went wrong. otherwise is the problem
 // for an error that is no [Failure].
 func (x *exchange) failure(err error, otherwise problemKind) {
+	kind, detail, retryAfter := x.server.problemOf(err, otherwise, x.route)
+	x.problemWith(kind, detail, retryAfter, nil)
+}
+
+// problemOf is the problem that an error of the service is to a client of a route.
+func (s *Server) problemOf(err error, otherwise problemKind, r *route) (kind problemKind, detail string, retryAfter time.Duration) {
 	f, ok := asFailure(err)
 	if !ok {
-		x.server.logger.Error("the service failed in an unforeseen way", "route", x.route.pattern, "error", err)
-		x.problem(otherwise, otherwise.defaultDetail())
-		return
+		s.logger.Error("the service failed in an unforeseen way", "route", r.pattern, "error", err)
+		return otherwise, otherwise.defaultDetail(), 0
 	}
-	kind := f.Kind.problem()
-	detail := f.Detail
-	if detail == "" {
-		detail = kind.defaultDetail()
+	kind = f.Kind.problem()
+	if f.Detail == "" {
+		return kind, kind.defaultDetail(), f.RetryAfter
 	}
-	x.problemWith(kind, detail, f.RetryAfter, nil)
+	return kind, f.Detail, f.RetryAfter
 }
 
 func (k problemKind) defaultDetail() string {

@@ -32,7 +32,7 @@ type routeTable struct {
 	all    []route // the last three match no path
 	served []route
 
-	write                                 *route // POST /users
+	write, counts                         *route // POST /users, GET /segments/count
 	unknownPath, unknownMethod, malformed *route
 }
 
@@ -65,7 +65,7 @@ func newRouteTable() *routeTable {
 	}
 	served := len(all) - 3
 	return &routeTable{
-		all: all, served: all[:served], write: &all[0],
+		all: all, served: all[:served], write: &all[0], counts: &all[1],
 		unknownPath: &all[served], unknownMethod: &all[served+1], malformed: &all[served+2],
 	}
 }
