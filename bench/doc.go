@@ -7,7 +7,10 @@
 // # How the load is made
 //
 // A closed loop: each connection has one goroutine, which sends a request, reads the
-// whole reply, and only then sends the next. Users are drawn uniformly, segments by
+// whole reply, and only then sends the next. With --rate, an open loop: requests are
+// due at fixed instants whatever becomes of the ones before, any connection that is
+// free takes the next one, and latency counts from the instant it was due; see [pace].
+// Users are drawn uniformly, segments by
 // Zipf's law, expiries uniformly within 14 days. Each goroutine has one request,
 // built once, in which it overwrites the names in place: names have a fixed width,
 // so the length never changes. The generator shares the processors with what it
@@ -20,7 +23,8 @@
 // many other processes as there are URLs, with the same bytes over as many
 // connections. The two take turns, a slice of two seconds each, so that a noisy
 // neighbour disturbs both: empty, cluster, empty, ..., cluster, empty. What travels
-// between machines is the ratio.
+// between machines is the ratio. At a fixed rate each has one turn, and latencies are
+// what is compared. With --beside, writes to the cluster go on through the turns of both.
 //
 // # Failures
 //
@@ -34,5 +38,5 @@
 // # Bounds
 //
 // A request that has no reply 15 seconds after its slice ended is a timeout. Latencies
-// are kept to within 1 %, up to a minute. A reply has at most 1 MiB.
+// are kept to within 1 %. A reply has at most 1 MiB.
 package main

@@ -10,7 +10,9 @@ import (
 type measurement struct {
 	Cluster figures  `json:"cluster"`
 	Empty   *figures `json:"empty,omitempty"` // the handler that does nothing
-	Ratio   float64  `json:"ratio,omitempty"` // of the cluster's writes/s to the empty handler's
+	Ratio   float64  `json:"ratio,omitempty"` // of the cluster's writes/s to the empty handler's; 0 at a fixed rate
+
+	Beside *figures `json:"beside,omitempty"` // the writes at the side
 }
 
 // figures are what one target did in one run.
@@ -19,6 +21,7 @@ type figures struct {
 	Acknowledged      uint64              `json:"acknowledged"` // writes
 	WritesPerSecond   float64             `json:"writesPerSecond"`
 	RequestsPerSecond float64             `json:"requestsPerSecond"` // answered with 200 or 201
+	NotSent           uint64              `json:"notSent"`           // requests that were due at a fixed rate, and found no connection free until the end
 	Latency           latency             `json:"latencyMilliseconds"`
 	Replies           map[string]uint64   `json:"replies"` // by status
 	Trouble           map[string]*trouble `json:"trouble"` // by kind
@@ -33,7 +36,8 @@ type latency struct {
 	Max  float64 `json:"max"`
 }
 
-func figuresOf(t *tally, took time.Duration) figures {
+// figuresOf sums up. Requests that were scheduled and not sent are 0 in a closed loop.
+func figuresOf(t *tally, took time.Duration, scheduled uint64) figures {
 	acknowledged := t.acknowledged.Load()
 	milliseconds := func(percentile float64) float64 {
 		return float64(t.latency.ValueAtPercentile(percentile)) / 1000
@@ -43,6 +47,7 @@ func figuresOf(t *tally, took time.Duration) figures {
 		Acknowledged:      acknowledged,
 		WritesPerSecond:   float64(acknowledged) / took.Seconds(),
 		RequestsPerSecond: float64(t.done) / took.Seconds(),
+		NotSent:           scheduled - min(t.sent, scheduled),
 		Latency: latency{
 			P50: milliseconds(50), P90: milliseconds(90), P99: milliseconds(99), P999: milliseconds(99.9),
 			Max: float64(t.latency.Max()) / 1000,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -50,18 +49,16 @@ func (f *fleet) open(ctx context.Context, to target) error {
 	return nil
 }
 
-// drive runs all workers against the target and returns how long that took, from the
-// first request to the last reply.
-func (f *fleet) drive(ctx context.Context, to target, d time.Duration) time.Duration {
-	var stop atomic.Bool
-	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
+// drive runs all workers against the target at the pace, and returns how long that
+// took, from the first request to the last reply.
+func (f *fleet) drive(ctx context.Context, to target, p *pace) time.Duration {
+	defer context.AfterFunc(ctx, func() { p.stop.Store(true) })()
 	var running sync.WaitGroup
-	began := time.Now()
 	for _, w := range f.workers {
-		running.Go(func() { w.run(to, began.Add(d), &stop) })
+		running.Go(func() { w.run(to, p) })
 	}
 	running.Wait()
-	return time.Since(began)
+	return time.Since(p.began)
 }
 
 // total merges what the workers counted of the target. No worker may run.

@@ -62,10 +62,16 @@ func replyBytes(o options) (int, error) {
 func measureAll(ctx context.Context, o options, empty []string, errs io.Writer) (*report, error) {
 	f := newFleet(o, empty)
 	defer f.close()
+	side := newSide(o)
+	defer side.close()
 	report := newReport(o)
 	for number := range o.runs {
 		p := newProgress(errs, f, fmt.Sprintf("run %d of %d", number+1, o.runs))
+		if err := side.begin(ctx); err != nil {
+			return nil, err
+		}
 		run, err := measure(ctx, f, o, p)
+		run.Beside = side.end()
 		if err != nil {
 			return nil, err
 		}
@@ -104,27 +110,39 @@ func measure(ctx context.Context, f *fleet, o options, p *progress) (measurement
 		}
 	}
 	var took [targets]time.Duration
+	var scheduled [targets]uint64
 	turns, slice := plan(o)
 	for i, to := range turns {
 		p.begin(to, i+1, len(turns))
-		took[to] += f.drive(ctx, to, slice)
+		pace := newPace(o.rate, slice)
+		took[to] += f.drive(ctx, to, pace)
+		scheduled[to] += pace.scheduled()
 		p.end()
 		if ctx.Err() != nil {
 			return measurement{}, fmt.Errorf("interrupted in slice %d of %d", i+1, len(turns))
 		}
 	}
-	m := measurement{Cluster: figuresOf(f.total(toCluster), took[toCluster])}
+	m := measurement{Cluster: figuresOf(f.total(toCluster), took[toCluster], scheduled[toCluster])}
 	if o.baseline {
-		empty := figuresOf(f.total(toEmpty), took[toEmpty])
+		empty := figuresOf(f.total(toEmpty), took[toEmpty], scheduled[toEmpty])
 		m.Empty = &empty
-		m.Ratio = m.Cluster.WritesPerSecond / max(1, empty.WritesPerSecond)
+		if o.rate == 0 {
+			m.Ratio = m.Cluster.WritesPerSecond / max(1, empty.WritesPerSecond)
+		}
 	}
 	return m, nil
 }
 
 // plan cuts the duration into slices and lists whose turn each is. The empty handler
-// has the first turn and the last.
+// has the first turn and the last. At a fixed rate each has one turn: what has piled up
+// at the end of a slice must not be forgotten.
 func plan(o options) (turns []target, slice time.Duration) {
+	if o.rate > 0 {
+		if o.baseline {
+			turns = append(turns, toEmpty)
+		}
+		return append(turns, toCluster), o.duration
+	}
 	slices := max(1, int((o.duration+sliceTarget/2)/sliceTarget))
 	if o.baseline {
 		turns = append(turns, toEmpty)

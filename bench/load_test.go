@@ -8,7 +8,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -187,10 +189,10 @@ func TestConnectionsClosedWhileTheyRestedAreNoFailure(t *testing.T) {
 	if err := f.open(t.Context(), toCluster); err != nil {
 		t.Fatal(err)
 	}
-	f.drive(t.Context(), toCluster, 50*time.Millisecond)
+	f.drive(t.Context(), toCluster, newPace(0, 50*time.Millisecond))
 	before := f.total(toCluster).done
 	server.CloseClientConnections()
-	f.drive(t.Context(), toCluster, 50*time.Millisecond)
+	f.drive(t.Context(), toCluster, newPace(0, 50*time.Millisecond))
 	after := f.total(toCluster)
 	if before == 0 || after.done <= before || len(after.trouble) > 0 {
 		t.Errorf("%d requests before, %d after, trouble %v", before, after.done, after.trouble)
@@ -218,6 +220,98 @@ func TestTheTwoTargetsTakeTurns(t *testing.T) {
 	}
 	if turns, slice = plan(options{duration: 300 * time.Millisecond}); len(turns) != 1 || turns[0] != toCluster || slice != 300*time.Millisecond {
 		t.Errorf("without a baseline: %v of %s", turns, slice)
+	}
+}
+
+// A stall is felt by every request that falls due in it, not only by those that are
+// under way when it begins: by as many as there are connections.
+func TestAStallIsFeltByAllThatFallDueInIt(t *testing.T) {
+	const rate, stall = 200, 300 * time.Millisecond
+	var requests atomic.Int64
+	var gate sync.Mutex
+	server := serve(t, func(http.ResponseWriter, *http.Request) {
+		gate.Lock()
+		defer gate.Unlock()
+		if requests.Add(1) == 20 {
+			time.Sleep(stall)
+		}
+	})
+	o, err := parseOptions([]string{"--url", server.URL, "--connections", "2", "--rate", strconv.Itoa(rate)}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFleet(o, nil)
+	defer f.close()
+	if err := f.open(t.Context(), toCluster); err != nil {
+		t.Fatal(err)
+	}
+	pace := newPace(o.rate, time.Second)
+	f.drive(t.Context(), toCluster, pace)
+	total := f.total(toCluster)
+	if pace.scheduled() != rate || total.sent > rate || total.done != total.sent || len(total.trouble) > 0 {
+		t.Fatalf("%d scheduled, want %d; %d sent, %d done, trouble %v", pace.scheduled(), rate, total.sent, total.done, total.trouble)
+	}
+	var slow uint64
+	for _, bar := range total.latency.Distribution() {
+		if bar.From >= (stall / 3).Microseconds() {
+			slow += uint64(bar.Count)
+		}
+	}
+	// On a slow machine more of them are, or are not sent at all.
+	if due := uint64(rate * (stall * 2 / 3).Seconds()); slow+rate-total.sent < due-2 {
+		t.Errorf("%d of %d requests waited for a third of the stall or longer, want %d", slow, total.sent, due)
+	}
+}
+
+func TestWhatCouldNotBeSentIsTold(t *testing.T) {
+	server := serve(t, func(http.ResponseWriter, *http.Request) { time.Sleep(50 * time.Millisecond) })
+	exit, printed, written := bench(t, "--url", server.URL, "--rate", "10000", "--no-baseline")
+	if exit != exitGood || len(written.Runs) != 1 {
+		t.Fatalf("exit status %d:\n%s", exit, printed)
+	}
+	f := written.Runs[0].Cluster
+	if f.Acknowledged+f.NotSent != 3000 || f.NotSent < 2900 || !strings.Contains(printed, "not sent until the end") {
+		t.Errorf("%d acknowledged and %d not sent of 3000:\n%s", f.Acknowledged, f.NotSent, printed)
+	}
+}
+
+func TestAFixedRateIsKeptForBothTargets(t *testing.T) {
+	url := emptyHandler(t)
+	exit, printed, written := bench(t, "--url", url, "--rate", "100", "--duration", "1s")
+	if exit != exitGood || len(written.Runs) != 1 || written.Runs[0].Empty == nil || written.Runs[0].Ratio != 0 {
+		t.Fatalf("exit status %d:\n%s", exit, printed)
+	}
+	for name, f := range map[string]figures{"cluster": written.Runs[0].Cluster, "empty": *written.Runs[0].Empty} {
+		if f.Acknowledged+f.NotSent != 100 {
+			t.Errorf("%s: %d acknowledged and %d not sent of 100 due", name, f.Acknowledged, f.NotSent)
+		}
+	}
+}
+
+// Writes go on beside the reads, whichever target is being read.
+func TestWritesBesideTheCounts(t *testing.T) {
+	var writes, reads atomic.Int64
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "POST" {
+			writes.Add(1)
+			return
+		}
+		reads.Add(1)
+		_, _ = io.WriteString(w, "[]")
+	}).URL
+	exit, printed, written := bench(t, "--url", url, "--counts", "--beside", "100", "--runs", "2")
+	if exit != exitGood || len(written.Runs) != 2 {
+		t.Fatalf("exit status %d:\n%s", exit, printed)
+	}
+	var beside uint64
+	for _, m := range written.Runs {
+		if m.Beside == nil || m.Beside.Acknowledged == 0 || m.Beside.Seconds < m.Cluster.Seconds+m.Empty.Seconds {
+			t.Fatalf("%+v", m)
+		}
+		beside += m.Beside.Acknowledged
+	}
+	if beside != uint64(writes.Load()) || reads.Load() == 0 {
+		t.Errorf("%d writes counted of %d, %d reads", beside, writes.Load(), reads.Load())
 	}
 }
 

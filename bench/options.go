@@ -20,6 +20,11 @@ const (
 	usersMax       = 1_000_000_000
 	bulkMax        = 10_000
 	runsMax        = 100
+	rateMax        = 10_000_000 // requests/s
+
+	// Connections of the writes at the side. So many keep up with any rate the
+	// cluster takes.
+	besideConnections = 64
 
 	// Records of all connections together: each holds its request in memory.
 	recordsMax = 10_000_000
@@ -32,8 +37,10 @@ type options struct {
 	duration    time.Duration
 	segments    int
 	users       int
-	bulk        int  // records of a request; 0: single POSTs
-	counts      bool // GET /segments/count instead of writes
+	bulk        int     // records of a request; 0: single POSTs
+	counts      bool    // GET /segments/count instead of writes
+	rate        float64 // requests/s of all connections; 0: a closed loop
+	beside      float64 // single POSTs/s to the cluster while the counts are read; 0: none
 	runs        int
 	baseline    bool
 	jsonPath    string // "": no file
@@ -52,6 +59,8 @@ func parseOptions(args []string, errs io.Writer) (options, error) {
 	flags.IntVar(&o.users, "users", 1_000_000, "users, drawn uniformly")
 	flags.IntVar(&o.bulk, "bulk", 0, "`records` of a request as application/x-ndjson; 0: single POSTs")
 	flags.BoolVar(&o.counts, "counts", false, "read the counts of all segments instead of writing; the handler that does nothing sends as many bytes")
+	flags.Float64Var(&o.rate, "rate", 0, "`requests` per second, due at fixed instants from which their latency counts; 0: each connection sends its next request after the last reply")
+	flags.Float64Var(&o.beside, "beside", 0, "with --counts: `writes` per second to the cluster all the while, also while the handler that does nothing is driven")
 	flags.IntVar(&o.runs, "runs", 1, "how often to measure")
 	flags.StringVar(&o.jsonPath, "json", "", "write the figures to this `file` too")
 	flags.Uint64Var(&o.seed, "seed", 0, "draws the same memberships again; 0: new ones")
@@ -94,6 +103,14 @@ func (o options) validate() error {
 	if o.duration < durationMin || o.duration > durationMax {
 		return fmt.Errorf("--duration is %s: give %s to %s", o.duration, durationMin, durationMax)
 	}
+	for flag, rate := range map[string]float64{"rate": o.rate, "beside": o.beside} {
+		if !(rate >= 0 && rate <= rateMax) {
+			return fmt.Errorf("--%s is %v: give 0 to %d", flag, rate, rateMax)
+		}
+	}
+	if o.beside > 0 && !o.counts {
+		return fmt.Errorf("--beside writes while --counts reads: give both of them")
+	}
 	if o.counts && o.bulk > 0 {
 		return fmt.Errorf("--counts reads and --bulk writes: give one of them")
 	}
@@ -101,6 +118,14 @@ func (o options) validate() error {
 		return fmt.Errorf("--connections times --bulk is %d records in memory: give at most %d", records, recordsMax)
 	}
 	return nil
+}
+
+// side is the load of the writes beside the reads of the counts.
+func (o options) side() options {
+	o.counts, o.rate = false, o.beside
+	o.connections = max(besideConnections, len(o.addresses))
+	o.seed++ // or they would be the same in each run
+	return o
 }
 
 // records of one request.

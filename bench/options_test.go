@@ -27,6 +27,10 @@ func TestOptionsOutOfBoundsAreRefused(t *testing.T) {
 		{"--url", "http://a", "--bulk", "10001"},
 		{"--url", "http://a", "--bulk", "10000", "--connections", "2000"},
 		{"--url", "http://a", "--runs", "0"},
+		{"--url", "http://a", "--rate", "-1"},
+		{"--url", "http://a", "--rate", "NaN"},
+		{"--url", "http://a", "--rate", "1e9"},
+		{"--url", "http://a", "--beside", "10"},
 		{"--url", "http://a", "more"},
 		{"--url", "http://a", "--unheard-of"},
 	} {

@@ -21,6 +21,8 @@ type report struct {
 	Users       int           `json:"users"`
 	Bulk        int           `json:"bulk"`   // records of a request; 0: single POSTs
 	Counts      bool          `json:"counts"` // reads of the counts, not writes
+	Rate        float64       `json:"rate"`   // requests/s; 0: a closed loop
+	BesideRate  float64       `json:"besideRate"`
 	Seed        uint64        `json:"seed,string"`
 	Processors  int           `json:"processors"`
 	Platform    string        `json:"platform"`
@@ -31,6 +33,7 @@ func newReport(o options) *report {
 	return &report{
 		Addresses: o.addresses, Connections: o.connections, Seconds: o.duration.Seconds(),
 		Segments: o.segments, Users: o.users, Bulk: o.bulk, Counts: o.counts, Seed: o.seed,
+		Rate: o.rate, BesideRate: o.beside,
 		Processors: runtime.NumCPU(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	}
 }
@@ -38,7 +41,7 @@ func newReport(o options) *report {
 // good reports whether every run was.
 func (r *report) good() bool {
 	return !slices.ContainsFunc(r.Runs, func(m measurement) bool {
-		return !m.Cluster.good() || m.Empty != nil && !m.Empty.good()
+		return !m.Cluster.good() || m.Empty != nil && !m.Empty.good() || m.Beside != nil && !m.Beside.good()
 	})
 }
 
@@ -52,6 +55,12 @@ func (r *report) print(out io.Writer) {
 	if r.Counts {
 		kind, what = "GET /segments/count", "reads"
 	}
+	if r.Rate > 0 {
+		kind += fmt.Sprintf(", %s requests/s due", grouped(r.Rate))
+	}
+	if r.BesideRate > 0 {
+		kind += fmt.Sprintf(", beside %s writes/s", grouped(r.BesideRate))
+	}
 	fmt.Fprintf(out, "%d connections to %d URLs, %s, %s users, %d segments, %d processors, seed %d\n\n",
 		r.Connections, len(r.Addresses), kind, grouped(float64(r.Users)), r.Segments, r.Processors, r.Seed)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -60,9 +69,14 @@ func (r *report) print(out io.Writer) {
 		ratio := ""
 		if m.Empty != nil {
 			printRow(table, i+1, "empty", *m.Empty, "")
+		}
+		if m.Ratio > 0 {
 			ratio = fmt.Sprintf("%.3f", m.Ratio)
 		}
 		printRow(table, i+1, "cluster", m.Cluster, ratio)
+		if m.Beside != nil {
+			printRow(table, i+1, "beside", *m.Beside, "")
+		}
 	}
 	table.Flush()
 	r.printMedians(out, what)
@@ -70,6 +84,9 @@ func (r *report) print(out io.Writer) {
 		printTrouble(out, fmt.Sprintf("run %d, cluster", i+1), m.Cluster)
 		if m.Empty != nil {
 			printTrouble(out, fmt.Sprintf("run %d, empty", i+1), *m.Empty)
+		}
+		if m.Beside != nil {
+			printTrouble(out, fmt.Sprintf("run %d, beside", i+1), *m.Beside)
 		}
 	}
 }
@@ -88,7 +105,7 @@ func (r *report) printMedians(out io.Writer, what string) {
 	var rates, ratios []float64
 	for _, m := range r.Runs {
 		rates = append(rates, m.Cluster.WritesPerSecond)
-		if m.Empty != nil {
+		if m.Ratio > 0 {
 			ratios = append(ratios, m.Ratio)
 		}
 	}
@@ -107,6 +124,9 @@ func printTrouble(out io.Writer, name string, f figures) {
 		fmt.Fprintf(out, " %s: %d", status, f.Replies[status])
 	}
 	fmt.Fprintln(out)
+	if f.NotSent > 0 {
+		fmt.Fprintf(out, "  %s × due, but not sent until the end: every connection was waiting for a reply\n", grouped(float64(f.NotSent)))
+	}
 	for _, kind := range slices.Sorted(maps.Keys(f.Trouble)) {
 		trouble := f.Trouble[kind]
 		mark := "as promised"

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	latencyMax     = time.Minute // a longer one counts as this
-	latencyFigures = 2           // significant; keeps a histogram at some 20 KiB, and there are many
-	kindsMax       = 32          // of trouble in one tally; the rest is "other"
+	latencyMax     = durationMax + time.Minute // longer than any can be
+	latencyFigures = 2                         // significant; keeps a histogram at some 25 KiB, and there are many
+	kindsMax       = 32                        // of trouble in one tally; the rest is "other"
 	statusMax      = 599
 	exampleMax     = 200 // bytes
 )
@@ -25,6 +25,7 @@ const (
 type tally struct {
 	bulk         bool                    // replies tell how many records were rejected
 	latency      *hdrhistogram.Histogram // of the requests done, in microseconds
+	sent         uint64                  // requests, whatever came of them
 	done         uint64                  // requests answered with 200 or 201
 	acknowledged atomic.Uint64           // writes in them
 	statuses     [statusMax + 1]uint64   // replies by status
@@ -120,6 +121,7 @@ func (t *tally) add(kind string, count uint64, failure bool, example string) {
 // merge adds what another tally counted.
 func (t *tally) merge(other *tally) {
 	t.latency.Merge(other.latency)
+	t.sent += other.sent
 	t.done += other.done
 	t.acknowledged.Add(other.acknowledged.Load())
 	for status, n := range other.statuses {

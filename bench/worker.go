@@ -1,9 +1,6 @@
 package main
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "time"
 
 const (
 	replyGrace = 15 * time.Second       // after a slice's end, for the last replies
@@ -20,8 +17,8 @@ const (
 	targets int = iota
 )
 
-// worker is a closed loop: one request at a time. It keeps one connection to each
-// target, of which it drives one at a time with the same request.
+// worker sends one request at a time. It keeps one connection to each target, of
+// which it drives one at a time with the same request.
 type worker struct {
 	draw    draw
 	payload *payload
@@ -34,30 +31,29 @@ type lane struct {
 	tally      *tally
 }
 
-// run drives the target until the time given, or until it is told to stop. The
-// connection stays open.
-func (w *worker) run(to target, until time.Time, stop *atomic.Bool) {
+// run drives the target as long as the pace has requests. The connection stays open.
+func (w *worker) run(to target, p *pace) {
 	l := &w.lanes[to]
-	if err := l.connection.setDeadline(until.Add(replyGrace)); err != nil {
+	if err := l.connection.setDeadline(p.until.Add(replyGrace)); err != nil {
 		l.connection.close() // it opens again below, with the deadline
 	}
 	rested := true // it may have been closed while the other target was driven
-	for now := time.Now(); now.Before(until) && !stop.Load(); now = time.Now() {
-		w.payload.fill(&w.draw, now)
-		began := time.Now()
+	for began, more := p.next(); more; began, more = p.next() {
+		w.payload.fill(&w.draw, began)
 		err := l.connection.exchange(w.payload.bytes)
 		if rested && err != nil && closedBetween(err) {
-			began = time.Now()
+			began = p.since(began)
 			err = l.connection.exchange(w.payload.bytes)
 		}
 		rested = false
+		l.tally.sent++
 		if err == nil {
 			l.tally.replied(&l.connection.reply, time.Since(began), w.payload.records)
 		} else {
 			l.tally.failed(err)
 		}
 		if pause := l.pause(err); pause > 0 {
-			time.Sleep(min(pause, time.Until(until)))
+			p.rest(time.Now().Add(pause))
 		}
 	}
 }
