@@ -2,7 +2,7 @@
 
 GO ?= go
 
-# run, seed, migrate-up, migrate-down, bench-fsm
+# run, seed, migrate-up, migrate-down, bench-fsm, bench-pg, bench-failover
 ARGS ?=
 URL ?= http://127.0.0.1:8000
 HEADCOUNT_POSTGRES_URL ?=
@@ -97,6 +97,17 @@ bench-fsm: ## memory, speed and stalls of the state machine, beside Go maps and 
 	-@scripts/deps.sh redis
 	$(GO) run ./fsm/fsmbench $(if $(SHORT),--members 2000000) \
 		--json bench/results/fsm.json --markdown bench/results/fsm.md $(ARGS)
+
+.PHONY: bench-pg
+bench-pg: ## the copy to PostgreSQL beside the same rows written by hand (ARGS="--rows 1000000")
+	-@scripts/deps.sh postgresql
+	mkdir -p bench/results
+	$(GO) run ./pgsink/flushbench --json bench/results/pg.json $(ARGS)
+
+.PHONY: bench-failover
+bench-failover: ## kill, pause and stop leaders of a cluster under load (ARGS="--times 20")
+	mkdir -p bench/results
+	$(GO) run ./bench failover --json bench/results/failover.json $(ARGS)
 
 .PHONY: clean
 clean: ## remove what build and bench left behind; the data of `make run` stays

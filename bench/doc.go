@@ -2,7 +2,10 @@
 //
 //	go run ./bench load --url http://127.0.0.1:8000,http://127.0.0.1:8001 --connections 256 --duration 10s
 //
-// It is a client of the HTTP API and knows nothing else of Headcount.
+//	go run ./bench failover --times 20
+//
+// It is a client of the HTTP API and knows nothing else of Headcount; for failover it
+// starts a cluster of its own, see package local.
 //
 // # How the load is made
 //
@@ -34,6 +37,15 @@
 //	timeout, a rejected record
 //	not one write acknowledged      the exit status is 1
 //	wrong arguments                 the exit status is 2, nothing is sent
+//
+// # Failover
+//
+// Writers write memberships of one segment, each of another user, at a fixed rate, and
+// repeat each write at one node after the other until it is acknowledged, while the
+// leader of the shard is killed, paused or stopped in order. So the number of users in
+// the segment must be the number of acknowledged writes: fewer is a loss, and more than
+// were sent is a ghost; either gives exit status 1. A fault happens when the cluster has
+// been steady for longer than until a leader hands over to the preferred one.
 //
 // # Bounds
 //

@@ -19,10 +19,12 @@ const (
 	exitUsage  = 2
 )
 
-const usage = `usage: bench load --url URL[,URL...] [flags]
+const usage = `usage: bench COMMAND [flags]
 
-Measures the cluster at the URLs beside a handler that does nothing.
-"bench load --help" lists the flags.
+  load       measures a cluster beside a handler that does nothing
+  failover   kills, pauses and stops the leaders of a cluster of its own
+
+"bench COMMAND --help" lists a command's flags.
 `
 
 func main() {
@@ -41,6 +43,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	switch args[0] {
 	case "load":
 		return runLoad(ctx, args[1:], out, errs)
+	case "failover":
+		return runFailover(ctx, args[1:], out, errs)
 	case emptyCommand:
 		replyBytes := 0
 		if len(args) > 1 {
@@ -73,7 +77,7 @@ func runLoad(ctx context.Context, args []string, out, errs io.Writer) int {
 	}
 	report.print(out)
 	if o.jsonPath != "" {
-		if err := report.writeJSON(o.jsonPath); err != nil {
+		if err := writeJSON(o.jsonPath, report); err != nil {
 			fmt.Fprintln(errs, "bench:", err)
 			return exitFailed
 		}

@@ -137,9 +137,9 @@ func printTrouble(out io.Writer, name string, f figures) {
 	}
 }
 
-// writeJSON writes the report to a file.
-func (r *report) writeJSON(path string) error {
-	document, err := json.MarshalIndent(r, "", "  ")
+// writeJSON writes a report to a file.
+func writeJSON(path string, report any) error {
+	document, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the figures: %w", err)
 	}
