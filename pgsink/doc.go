@@ -37,8 +37,8 @@
 //
 // # Bounds
 //
-// Connections: shards + 2. Rows in memory: one batch per Run, FlushRowsMax rows or a
-// single entry. Acknowledgements in flight: one per Run. Time: connecting, waiting for
+// Connections: shards + 2. Rows in memory: two batches per Run, the one that is being
+// written and the next, each of FlushRowsMax rows or a single entry. Acknowledgements in flight: one per Run. Time: connecting, waiting for
 // a lock, a statement and a round trip each have a limit ([Options]).
 //
 // # Failures

@@ -43,8 +43,8 @@ type Batch struct {
 	Index uint64 // the shard index of the last entry
 }
 
-// Outbox is a shard leader's view of its outbox. Run calls Next from one goroutine
-// and Ack from another, Acked from both.
+// Outbox is a shard leader's view of its outbox. Run calls Next from one goroutine at a
+// time and Ack from another, the rest from any.
 type Outbox interface {
 	// Next blocks until there are entries after index after, or ctx ends. It returns
 	// whole entries, at least one, and stops before rowsMax is exceeded unless a single

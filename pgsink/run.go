@@ -76,38 +76,70 @@ func (r *run) session(ctx context.Context) error {
 
 	ctx, cancel := context.WithCancel(ctx)
 	acks := newAcker(r.outbox, r.sink, r.logger)
-	var acking sync.WaitGroup
+	var acking, preparing sync.WaitGroup
 	acking.Go(func() { acks.run(ctx) })
 	defer acking.Wait()
+	defer preparing.Wait()
 	defer cancel()
 
 	acks.flushed(cursor, 0)
+	work, err := r.prepare(ctx, cursor, r.rows)
 	for {
-		batch, err := r.next(ctx, cursor)
 		if err == errIdle {
 			if err := r.stillThere(ctx, cursor); err != nil {
 				return err
 			}
+			work, err = r.prepare(ctx, cursor, r.rows)
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if err := r.flush(ctx, cursor, batch); err != nil {
+		// While PostgreSQL works on a large batch, the next one is made ready. After a
+		// small one there is no hurry: the next grows meanwhile, in the outbox.
+		var next prepared
+		after, rows := work.batch.Index, r.rows
+		prepare := func() { next, err = r.prepare(ctx, after, rows) }
+		ahead := len(work.batch.Rows) >= rows/2
+		if ahead {
+			preparing.Go(prepare)
+		}
+		if err := r.flush(ctx, cursor, work); err != nil {
 			return err
 		}
-		cursor = batch.Index
-		acks.flushed(cursor, len(batch.Rows))
+		cursor = after
+		acks.flushed(cursor, len(work.batch.Rows))
+		if !ahead {
+			prepare()
+		}
+		preparing.Wait()
+		work = next
 	}
+}
+
+// prepared is a batch with its effect.
+type prepared struct {
+	batch  Batch
+	effect folded
+}
+
+// prepare takes a batch that follows the cursor and computes its effect.
+func (r *run) prepare(ctx context.Context, cursor uint64, rowsMax int) (prepared, error) {
+	batch, err := r.next(ctx, cursor, rowsMax)
+	if err != nil {
+		return prepared{}, err
+	}
+	effect, err := fold(batch.Rows)
+	return prepared{batch, effect}, err
 }
 
 // next takes a batch from the outbox and makes sure that it follows the cursor without a
 // hole: entries may have left the outbox, so what has is looked at after the batch was
 // taken.
-func (r *run) next(ctx context.Context, cursor uint64) (Batch, error) {
+func (r *run) next(ctx context.Context, cursor uint64, rowsMax int) (Batch, error) {
 	waiting, cancel := context.WithTimeout(ctx, r.sink.o.IdleCheck)
 	defer cancel()
-	batch, err := r.outbox.Next(waiting, cursor, r.rows)
+	batch, err := r.outbox.Next(waiting, cursor, rowsMax)
 	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
 		return Batch{}, errIdle
 	}
@@ -138,17 +170,13 @@ func (r *run) stillThere(ctx context.Context, cursor uint64) error {
 	return nil
 }
 
-func (r *run) flush(ctx context.Context, cursor uint64, batch Batch) error {
-	work, err := fold(batch.Rows)
-	if err != nil {
-		return err
-	}
+func (r *run) flush(ctx context.Context, cursor uint64, work prepared) error {
 	begun := time.Now()
-	refused, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: batch.Index, work: work})
+	refused, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: work.batch.Index, work: work.effect})
 	if err != nil {
 		return err
 	}
-	r.sink.watched.flushed(r.stream, batch, refused, time.Since(begun))
+	r.sink.watched.flushed(r.stream, work.batch, refused, time.Since(begun))
 	r.trouble.over()
 	r.pause.reset()
 	r.rows = min(r.rows+max(1, r.sink.o.FlushRowsMax/growthSteps), r.sink.o.FlushRowsMax)

@@ -2,12 +2,14 @@ package pgsink
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	neturl "net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -188,5 +190,51 @@ func BenchmarkFlush(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.N*rowsEach)/b.Elapsed().Seconds(), "rows/s")
 		})
+	}
+}
+
+// asked notes up to where the entries are that its reader has had.
+type asked struct {
+	*log
+	after atomic.Uint64
+}
+
+func (a *asked) Next(ctx context.Context, after uint64, rowsMax int) (Batch, error) {
+	a.after.Store(after)
+	return a.log.Next(ctx, after, rowsMax)
+}
+
+// TestTheNextBatchIsMadeReadyMeanwhile: while PostgreSQL works on a large one, and only then.
+func TestTheNextBatchIsMadeReadyMeanwhile(t *testing.T) {
+	for _, rowsMax := range []int{4, 100} {
+		url := newDatabase(t)
+		mustMigrate(t, url)
+		o := impatient(t)
+		o.FlushRowsMax = rowsMax
+		s, outbox := mustOpen(t, url, o), &asked{log: newLog(1)}
+		outbox.entriesMax = 1
+		var indexes []uint64
+		for i := range 4 {
+			name := fmt.Sprint("u", i)
+			indexes = append(indexes, outbox.append(put(name, "a", 1), put(name, "b", 1)))
+		}
+		conn := connect(t, url)
+		if _, err := conn.Exec(soon(t), `BEGIN; LOCK TABLE users`); err != nil {
+			t.Fatal(err)
+		}
+		lead(t, s, testStream, outbox)
+		eventually(t, "a flush waits for the lock", func() bool {
+			return query[int](t, url, `SELECT count(*) FROM pg_locks WHERE relation = 'users'::regclass AND NOT granted`) > 0
+		})
+		if rowsMax == 4 {
+			eventually(t, "the second batch was asked for", func() bool { return outbox.after.Load() == indexes[0] })
+		} else if after := outbox.after.Load(); after != 0 {
+			t.Errorf("after a small batch, entries after %d were asked for before it was written", after)
+		}
+		_ = conn.Close(soon(t))
+		eventually(t, "the outbox drained", outbox.isDrained)
+		if rows := query[int](t, url, `SELECT count(*) FROM users`); rows != 8 {
+			t.Errorf("%d rows of 8", rows)
+		}
 	}
 }
