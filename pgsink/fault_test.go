@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"headcount/pglocal"
+	"headcount/pglocal/pgproxy"
 )
 
 // audit counts every change of a row: an effect that came twice shows, even where the
@@ -27,42 +28,44 @@ CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON users FOR EACH ROW EXEC
 
 // TestConnectionCutAtCommit: the flush has an unknown outcome, and takes effect once.
 func TestConnectionCutAtCommit(t *testing.T) {
-	for name, p := range map[string]*proxy{
+	for name, harm := range map[string]*pgproxy.Harm{
 		"before the commit":                    {},
-		"after the commit":                     {answered: true},
-		"before the commit, with rows refused": {atCommit: true},
-		"after the commit, with rows refused":  {atCommit: true, answered: true},
+		"after the commit":                     {Answered: true},
+		"before the commit, with rows refused": {AtCommit: true},
+		"after the commit, with rows refused":  {AtCommit: true, Answered: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			direct := newDatabase(t)
 			mustMigrate(t, direct)
 			execute(t, direct, audit)
 			execute(t, direct, `ALTER TABLE users ADD CHECK (id <> 'refused')`)
-			p.mark = []byte("cut-me")
-			s, outbox := mustOpen(t, newProxy(t, direct, p), impatient(t)), newLog(1)
+			harm.Mark = []byte("cut-me")
+			p, through := newProxy(t, direct)
+			p.Arm(harm)
+			s, outbox := mustOpen(t, through, impatient(t)), newLog(1)
 			lead(t, s, testStream, outbox)
 
 			outbox.append(put("cut-me", "s", 100))
 			eventually(t, "the first flush is through", outbox.isDrained)
-			if !p.atCommit && p.cuts.Load() != 1 {
+			if !harm.AtCommit && p.Done() != 1 {
 				t.Fatal("the connection was not cut")
 			}
 			// Delete and put: done twice, they leave the same row, and two more lines in the audit.
 			batch := []Row{end("cut-me", "s"), put("cut-me", "s", 50)}
 			want := memberships{{"cut-me", "s"}: 50}
-			if p.atCommit {
+			if harm.AtCommit {
 				batch = append(batch, put("refused", "s", 1))
 			}
 			outbox.append(batch...)
 			eventually(t, "the second flush is through", outbox.isDrained)
-			if p.cuts.Load() != 1 {
+			if p.Done() != 1 {
 				t.Fatal("the connection was not cut")
 			}
 			requireEqual(t, usersTable(t, direct), want)
 			if got := query[string](t, direct, `SELECT string_agg(op, ' ') FROM audit WHERE id = 'cut-me'`); got != "INSERT DELETE INSERT" {
 				t.Errorf("PostgreSQL saw %q", got)
 			}
-			if p.atCommit {
+			if harm.AtCommit {
 				if rows := query[int64](t, direct, `SELECT count(*) FROM quarantine`); rows != 1 {
 					t.Errorf("%d rows in quarantine, want 1", rows)
 				}
@@ -158,10 +161,10 @@ func portOf(t *testing.T, url string) int {
 func TestPostgresDownAtTheStart(t *testing.T) {
 	direct := newDatabase(t)
 	through := mustParseURL(t, direct)
-	p := &proxy{mark: []byte("never"), target: through.Host}
-	address, stopListening := p.listen(t, "127.0.0.1:0")
-	stopListening()
-	through.Host = address
+	target := through.Host
+	p := mustListen(t, "127.0.0.1:0", target)
+	p.Close()
+	through.Host = p.Address()
 
 	s, outbox := mustOpen(t, through.String(), impatient(t)), newLog(1)
 	outbox.append(put("u", "s", 5))
@@ -177,7 +180,7 @@ func TestPostgresDownAtTheStart(t *testing.T) {
 	}
 
 	lead(t, s, testStream, outbox)
-	p.listen(t, address)
+	mustListen(t, through.Host, target)
 	eventually(t, "the outbox drained", outbox.isDrained)
 	requireEqual(t, usersTable(t, direct), memberships{{"u", "s"}: 5})
 }

@@ -1,6 +1,7 @@
 package systemtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 // settings are what a test may want different in cluster.yml; the zero value is
 // the command's own defaults, without PostgreSQL.
 type settings struct {
+	shards       int    // 0: two, so that leaders are spread and bodies are split
 	bucketWidth  string // Go duration
 	tickSchedule string
 	postgresURL  string
@@ -94,8 +96,7 @@ func (n *node) stop() error { return n.process.stop(syscall.SIGTERM, scaled(20*t
 func (c *cluster) writeFile(nodes []*node) string {
 	c.t.Helper()
 	var y strings.Builder
-	// More shards than by default, so that leaders are spread and bodies are split.
-	fmt.Fprintf(&y, "cluster:\n  name: systemtest\n  shards: 2\n")
+	fmt.Fprintf(&y, "cluster:\n  name: systemtest\n  shards: %d\n", cmp.Or(c.settings.shards, 2))
 	if c.settings.bucketWidth != "" {
 		fmt.Fprintf(&y, "  bucket_width: %s\n", c.settings.bucketWidth)
 	}
