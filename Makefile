@@ -2,19 +2,21 @@
 
 GO ?= go
 
-# run, seed, migrate-up, migrate-down, bench-fsm, bench-pg, bench-failover
+# run, seed, migrate-up, migrate-down, and the bench targets below
 ARGS ?=
 URL ?= http://127.0.0.1:8000
 HEADCOUNT_POSTGRES_URL ?=
 
-# fuzz, bench, bench-compare, bench-fsm, race
+# fuzz, gobench, gobench-compare, bench-fsm, race, faults
 FUZZTIME ?= 30s
 BENCH ?= .
 BENCHTIME ?= 100ms
 OLD ?= HEAD
 NEW ?= .
 SHORT ?=
+LONG ?=
 RACE ?= full
+FAULTS ?= 200
 
 # The system tests run by themselves, because they measure time, and never from
 # the test cache, because go cannot see that they depend on the built command.
@@ -32,7 +34,7 @@ RACE_FLAGS_short = -short
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: deps
 deps: ## install PostgreSQL's server programs where they are missing
@@ -73,6 +75,10 @@ race: deps ## the tests under the race detector (RACE=short for fewer faults)
 	CGO_ENABLED=1 HEADCOUNT_RACE=1 HEADCOUNT_SYSTEMTEST_WRITES=$(RACE_WRITES_$(RACE)) \
 		$(GO) test -race -count=1 -timeout 20m -run '$(RACE_FAULTS_$(RACE))' ./systemtest
 
+.PHONY: faults
+faults: deps ## FAULTS random faults on the way to PostgreSQL, then row for row: half an hour for 200
+	HEADCOUNT_SYSTEMTEST_FAULTS=$(FAULTS) $(GO) test -count=1 -timeout 90m -v -run TestPostgresFaults ./systemtest
+
 .PHONY: lint
 lint: ## gofumpt, vet and staticcheck
 	@unformatted=$$($(GO) tool gofumpt -l .) && test -z "$$unformatted" || \
@@ -85,12 +91,32 @@ fuzz: ## every fuzz target, FUZZTIME each
 	@scripts/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: ## Go benchmarks, short (BENCH=pattern, BENCHTIME=1s); keep the output for bench-compare
+bench: ## a short form of every measurement, into bench/results (LONG=1: hours, for figures worth keeping)
+	-@scripts/deps.sh postgresql
+	-@scripts/deps.sh redis
+	-@scripts/deps.sh etcd
+	@scripts/bench.sh $(if $(LONG),long)
+
+.PHONY: bench-peers
+bench-peers: ## the same job done by Headcount, Redis, PostgreSQL and etcd (ARGS="--runs 5")
+	-@scripts/deps.sh postgresql
+	-@scripts/deps.sh redis
+	-@scripts/deps.sh etcd
+	mkdir -p bench/results
+	$(GO) run ./bench compare --json bench/results/compare.json --markdown bench/results/compare.md $(ARGS)
+
+.PHONY: bench-soak
+bench-soak: ## ten minutes at 0.7 of the most that a cluster takes (ARGS="--postgres auto")
+	mkdir -p bench/results
+	$(GO) run ./bench soak --json bench/results/soak.json $(ARGS)
+
+.PHONY: gobench
+gobench: ## Go benchmarks, short (BENCH=pattern, BENCHTIME=1s); keep the output for gobench-compare
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) $(UNIT)
 
-.PHONY: bench-compare
-bench-compare: ## benchstat of OLD and NEW: result files or git revisions (OLD=HEAD, NEW=. by default)
-	@scripts/bench-compare.sh $(OLD) $(NEW)
+.PHONY: gobench-compare
+gobench-compare: ## benchstat of OLD and NEW: result files or git revisions (OLD=HEAD, NEW=. by default)
+	@scripts/gobench-compare.sh $(OLD) $(NEW)
 
 .PHONY: bench-fsm
 bench-fsm: ## memory, speed and stalls of the state machine, beside Go maps and Redis (SHORT=1: within two minutes)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -30,12 +29,12 @@ type emptyProcess struct {
 	address string
 }
 
-// startBaseline starts n processes that reply with so many bytes. They end with the
+// startBaseline starts n processes. They end with the
 // context at the latest.
-func startBaseline(ctx context.Context, n, replyBytes int) (*baseline, error) {
+func startBaseline(ctx context.Context, n int, o emptyOptions) (*baseline, error) {
 	b := &baseline{}
 	for range n {
-		process, err := startEmpty(ctx, replyBytes)
+		process, err := startEmpty(ctx, o)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("starting the empty handler: %w", err), b.stop())
 		}
@@ -48,6 +47,14 @@ func startBaseline(ctx context.Context, n, replyBytes int) (*baseline, error) {
 func (b *baseline) addresses() (list []string) {
 	for _, p := range b.processes {
 		list = append(list, p.address)
+	}
+	return list
+}
+
+// pids of the processes.
+func (b *baseline) pids() (list []int) {
+	for _, p := range b.processes {
+		list = append(list, p.command.Process.Pid)
 	}
 	return list
 }
@@ -69,12 +76,12 @@ func (b *baseline) stop() error {
 }
 
 // startEmpty starts this program anew as one empty handler.
-func startEmpty(ctx context.Context, replyBytes int) (*emptyProcess, error) {
+func startEmpty(ctx context.Context, o emptyOptions) (*emptyProcess, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	command := exec.CommandContext(ctx, program, emptyCommand, strconv.Itoa(replyBytes))
+	command := exec.CommandContext(ctx, program, append([]string{emptyCommand}, o.arguments()...)...)
 	command.Stderr = os.Stderr
 	input, err := command.StdinPipe()
 	if err != nil {

@@ -2,10 +2,13 @@
 //
 //	go run ./bench load --url http://127.0.0.1:8000,http://127.0.0.1:8001 --connections 256 --duration 10s
 //
-//	go run ./bench failover --times 20
+//	go run ./bench check --url …        writes, and compares what is there with what was acknowledged
+//	go run ./bench compare              the same job, with Redis, PostgreSQL and etcd
+//	go run ./bench failover --times 20  kills, pauses and stops leaders
+//	go run ./bench soak                 for long, at a fixed rate
 //
-// It is a client of the HTTP API and knows nothing else of Headcount; for failover it
-// starts a cluster of its own, see package local.
+// It is a client of the HTTP API and knows nothing else of Headcount; the last three
+// start clusters of their own, see package local.
 //
 // # How the load is made
 //
@@ -47,8 +50,23 @@
 // were sent is a ghost; either gives exit status 1. A fault happens when the cluster has
 // been steady for longer than until a leader hands over to the preferred one.
 //
+// # Check
+//
+// What a request had in it is not kept but drawn again, from the same seed; kept is one
+// byte of each, what became of it: acknowledged, not applied, or unknown. So in the end the
+// cluster owes each membership that was acknowledged, with its latest expiry, and may have
+// those that are unknown. All names begin with a prefix that no other run has, so the counts of
+// whole segments can be compared.
+//
+// # Compare
+//
+// A peer is started, filled, measured and stopped, and then the next. Each sender has one
+// request under way, and writes the bytes of the peer's protocol by hand where that is
+// short (HTTP, Redis, gRPC), so that the generator weighs little; for PostgreSQL it is pgx.
+//
 // # Bounds
 //
 // A request that has no reply 15 seconds after its slice ended is a timeout. Latencies
-// are kept to within 1 %. A reply has at most 1 MiB.
+// are kept to within 1 %. A reply has at most 1 MiB. A check keeps 16 bytes of each
+// record, of at most 20 million.
 package main

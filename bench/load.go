@@ -26,7 +26,7 @@ func load(ctx context.Context, o options, errs io.Writer) (*report, error) {
 	if err != nil {
 		return nil, err
 	}
-	processes, err := startBaseline(ctx, len(o.addresses), replyBytes)
+	processes, err := startBaseline(ctx, len(o.addresses), emptyOptions{replyBytes: replyBytes})
 	if err != nil {
 		return nil, err
 	}

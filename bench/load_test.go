@@ -51,7 +51,7 @@ func emptyHandler(t *testing.T) (url string) {
 	in, stop := io.Pipe()
 	address, said := io.Pipe()
 	ended := make(chan error, 1) // the cleanup takes it, or the test has failed
-	go func() { ended <- serveEmpty(in, said, 0) }()
+	go func() { ended <- serveEmpty(in, said, emptyOptions{}) }()
 	line := make([]byte, 100)
 	n, err := address.Read(line)
 	if err != nil {
@@ -329,7 +329,7 @@ func TestCountsAreMeasuredBesideRepliesOfTheirSize(t *testing.T) {
 	if exit != exitGood || others.Load() > 0 || !written.Counts || !strings.Contains(printed, "reads/s") {
 		t.Fatalf("exit status %d, %d other requests:\n%s", exit, others.Load(), printed)
 	}
-	empty, err := startEmpty(t.Context(), len(body))
+	empty, err := startEmpty(t.Context(), emptyOptions{replyBytes: len(body)})
 	if err != nil {
 		t.Fatal(err)
 	}

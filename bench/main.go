@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 )
 
@@ -22,7 +21,10 @@ const (
 const usage = `usage: bench COMMAND [flags]
 
   load       measures a cluster beside a handler that does nothing
+  check      writes to a cluster, and compares what it has with what it acknowledged
+  compare    measures Headcount beside Redis, PostgreSQL and etcd
   failover   kills, pauses and stops the leaders of a cluster of its own
+  soak       writes to a cluster of its own for long, and watches what grows
 
 "bench COMMAND --help" lists a command's flags.
 `
@@ -43,14 +45,16 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	switch args[0] {
 	case "load":
 		return runLoad(ctx, args[1:], out, errs)
+	case "check":
+		return runCheck(ctx, args[1:], out, errs)
+	case "compare":
+		return runCompare(ctx, args[1:], out, errs)
+	case "soak":
+		return runSoak(ctx, args[1:], out, errs)
 	case "failover":
 		return runFailover(ctx, args[1:], out, errs)
 	case emptyCommand:
-		replyBytes := 0
-		if len(args) > 1 {
-			replyBytes, _ = strconv.Atoi(args[1]) // as startEmpty writes it
-		}
-		if err := serveEmpty(in, out, replyBytes); err != nil {
+		if err := serveEmpty(in, out, emptyArguments(args[1:])); err != nil {
 			fmt.Fprintln(errs, "bench:", err)
 			return exitFailed
 		}

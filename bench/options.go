@@ -44,6 +44,8 @@ type options struct {
 	runs        int
 	baseline    bool
 	jsonPath    string // "": no file
+	prefix      string // of the names
+	renewing    bool   // see draw
 	seed        uint64 // of what is drawn; the same seed sends the same memberships
 }
 

@@ -54,12 +54,15 @@ func (t *tally) replied(r *reply, took time.Duration, records int) {
 		t.refused(r)
 		return
 	}
+	t.answered(took, records-min(records, t.rejected(r, records)))
+}
+
+// answered counts a request that was done, and so many writes in it that are acknowledged.
+func (t *tally) answered(took time.Duration, acknowledged int) {
 	t.done++
 	// In range by the clamp, and that is all that can go wrong.
 	_ = t.latency.RecordValue(min(max(took, 0), latencyMax).Microseconds())
-	if rejected := t.rejected(r, records); rejected < records {
-		t.acknowledged.Add(uint64(records - rejected))
-	}
+	t.acknowledged.Add(uint64(acknowledged))
 }
 
 // refused counts a reply that acknowledges nothing.

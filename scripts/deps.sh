@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Installs what the Go toolchain cannot bring itself, where it is missing.
 #
-#   scripts/deps.sh [postgresql] [compiler] [redis] [pgbouncer]
+#   scripts/deps.sh [postgresql] [compiler] [redis] [etcd] [pgbouncer]
 #
 #   postgresql  PostgreSQL's server programs: for `headcount dev` and the tests
 #   compiler    a C compiler: for the race detector
-#   redis       redis-server: to measure the state machine beside it
+#   redis       redis-server: to measure beside it
+#   etcd        etcd: to measure the cluster beside it
 #   pgbouncer   PgBouncer: to test the copy through a pooler
 #
 # Without arguments: postgresql. Touches nothing that is already there. Needs
@@ -114,7 +115,8 @@ for wanted in "$@"; do
     postgresql) install_postgresql ;;
     compiler) install_compiler ;;
     redis) install_program Redis redis-server redis-server ;;
+    etcd) install_program etcd etcd etcd-server ;;
     pgbouncer) install_program PgBouncer pgbouncer pgbouncer ;;
-    *) give_up "unknown dependency \"$wanted\": use postgresql, compiler, redis or pgbouncer" ;;
+    *) give_up "unknown dependency \"$wanted\": use postgresql, compiler, redis, etcd or pgbouncer" ;;
   esac
 done

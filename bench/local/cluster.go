@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,8 +42,8 @@ type Options struct {
 type Cluster struct {
 	options Options
 	scratch string // a directory that goes with the cluster; "": none
-	dev     *exec.Cmd
-	ended   chan struct{} // closed when dev has
+	dev     *Process
+	read    chan struct{} // closed when all is read that dev prints
 
 	mu struct {
 		sync.Mutex
@@ -56,7 +57,7 @@ const linesMax = 20
 
 // Start starts a cluster and returns when its nodes are ready.
 func Start(ctx context.Context, o Options) (*Cluster, error) {
-	c := &Cluster{options: o, ended: make(chan struct{})}
+	c := &Cluster{options: o, read: make(chan struct{})}
 	c.mu.pids = map[string]int{}
 	if err := c.prepare(ctx); err != nil {
 		return nil, errors.Join(err, c.sweep())
@@ -70,8 +71,8 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	select {
 	case <-ready:
 		return c, nil
-	case <-c.ended:
-		return nil, errors.Join(c.failed("it ended"), c.sweep())
+	case <-c.read:
+		return nil, errors.Join(c.failed("it ended"), c.Stop())
 	case <-ctx.Done():
 		return nil, errors.Join(c.failed("it was not ready in time"), ctx.Err(), c.Stop())
 	}
@@ -95,46 +96,49 @@ func (c *Cluster) prepare(ctx context.Context) (err error) {
 	}
 	if c.options.Headcount == "" {
 		c.options.Headcount = filepath.Join(c.scratch, "headcount")
-		if said, err := exec.CommandContext(ctx, "go", "build", "-o", c.options.Headcount, "headcount").CombinedOutput(); err != nil {
-			return fmt.Errorf("building headcount (--headcount names a built one): %w: %s", err, said)
+		if err := Build(ctx, c.options.Headcount); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// Build builds this module's program to a file.
+func Build(ctx context.Context, file string) error {
+	said, err := exec.CommandContext(ctx, "go", "build", "-o", file, "headcount").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("building headcount (--headcount names a built one): %w: %s", err, said)
 	}
 	return nil
 }
 
 // start starts dev; ready is closed when all nodes are.
 func (c *Cluster) start() (ready chan struct{}, err error) {
-	c.dev = exec.Command(c.options.Headcount, "dev",
+	command := exec.Command(c.options.Headcount, "dev",
 		"--port", strconv.Itoa(c.options.Port), "--data", c.options.Dir, "--postgres", c.options.Postgres)
-	c.dev.SysProcAttr = ownGroup()
-	out, err := c.dev.StdoutPipe()
+	// A pipe of the system's: what dev printed last is read also after it was killed.
+	out, in, err := os.Pipe()
 	if err != nil {
+		return nil, fmt.Errorf("a pipe from the cluster: %w", err)
+	}
+	command.Stdout, command.Stderr = in, in
+	c.dev, err = StartProcess(command)
+	in.Close() // dev has it too
+	if err != nil {
+		out.Close()
 		return nil, err
 	}
-	c.dev.Stderr = c.dev.Stdout
 	ready = make(chan struct{})
-	started := make(chan error, 1) // its receiver is below
 	go func() {
-		// The kernel ends dev when the thread that started it ends.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := c.dev.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		c.read(out, ready)
-		_ = c.dev.Wait() // what dev printed says more than its exit status
-		close(c.ended)
+		c.follow(out, ready)
+		out.Close()
+		close(c.read)
 	}()
-	if err := <-started; err != nil {
-		return nil, fmt.Errorf("starting the cluster: %w", err)
-	}
 	return ready, nil
 }
 
-// read follows what dev prints until it ends.
-func (c *Cluster) read(out io.Reader, ready chan struct{}) {
+// follow reads what dev prints until it ends.
+func (c *Cluster) follow(out io.Reader, ready chan struct{}) {
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		words := strings.Fields(lines.Text())
 		c.mu.Lock()
@@ -161,6 +165,24 @@ func (c *Cluster) failed(what string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return fmt.Errorf("the cluster did not start: %s:\n%s", what, strings.Join(c.mu.lines, "\n"))
+}
+
+// Pid is the number of the process that started all others.
+func (c *Cluster) Pid() int { return c.dev.Pid() }
+
+// Pids are those of the nodes that run.
+func (c *Cluster) Pids() []int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Values(c.mu.pids))
+}
+
+// Dirs are where the nodes keep their data.
+func (c *Cluster) Dirs() (list []string) {
+	for i := range Nodes {
+		list = append(list, filepath.Join(c.options.Dir, "n"+strconv.Itoa(i+1)))
+	}
+	return list
 }
 
 // URLs of the nodes.
@@ -206,7 +228,7 @@ func (c *Cluster) AwaitSteady(ctx context.Context, long time.Duration) (leader s
 		}
 		select {
 		case <-time.After(lookEvery):
-		case <-c.ended:
+		case <-c.dev.Ended():
 			return "", c.failed("it ended")
 		case <-ctx.Done():
 			return "", fmt.Errorf("waiting until the cluster is steady: %w (last: %w)", ctx.Err(), err)
@@ -240,14 +262,7 @@ func (c *Cluster) Stop() error {
 		_ = syscall.Kill(pid, syscall.SIGCONT)
 	}
 	c.mu.Unlock()
-	_ = c.dev.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-c.ended:
-	case <-time.After(stopTimeout):
-		_ = c.dev.Process.Kill()
-		<-c.ended
-	}
-	return c.sweep()
+	return errors.Join(c.dev.Stop(stopTimeout), c.sweep())
 }
 
 func (c *Cluster) sweep() error {

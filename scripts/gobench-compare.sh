@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compares Go benchmarks of two result files, or of two git revisions.
 #
-#   scripts/bench-compare.sh OLD [NEW]
+#   scripts/gobench-compare.sh OLD [NEW]
 #
 # OLD and NEW: each a file with `go test -bench` output, or a git revision,
 # whose benchmarks are then run in a work tree of its own. NEW defaults to the
@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [[ $# -lt 1 || $# -gt 2 ]]; then
-  echo "usage: scripts/bench-compare.sh OLD [NEW], each a result file or a git revision" >&2
+  echo "usage: scripts/gobench-compare.sh OLD [NEW], each a result file or a git revision" >&2
   exit 2
 fi
 
@@ -38,14 +38,14 @@ result() {
     return
   fi
   if [[ $name == . ]]; then
-    echo "bench-compare: measuring the files as they lie here" >&2
+    echo "gobench-compare: measuring the files as they lie here" >&2
     measure . "$scratch/$side.txt"
   else
     git rev-parse --verify --quiet "$name^{commit}" >/dev/null || {
-      echo "bench-compare: \"$name\" is neither a file nor a git revision" >&2
+      echo "gobench-compare: \"$name\" is neither a file nor a git revision" >&2
       return 1
     }
-    echo "bench-compare: measuring $name" >&2
+    echo "gobench-compare: measuring $name" >&2
     git worktree add --quiet --detach "$scratch/tree-$side" "$name"
     measure "$scratch/tree-$side" "$scratch/$side.txt"
   fi
