@@ -9,7 +9,7 @@ import (
 // The instants of an open loop are as many as are scheduled, in order, all within the time.
 func TestTheScheduleIsWhatIsTaken(t *testing.T) {
 	check := func(perSecond uint16, milliseconds uint8, odd uint8) bool {
-		p := newPace(float64(perSecond)+1/float64(odd+1), time.Duration(milliseconds)*time.Millisecond)
+		p := newPace(float64(perSecond)+1/(float64(odd)+1), time.Duration(milliseconds)*time.Millisecond)
 		n := p.scheduled()
 		if n > 0 && (p.due(0) != p.began || !p.due(n-1).Before(p.until)) {
 			return false
