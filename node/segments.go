@@ -43,7 +43,7 @@ func (s segmentFiles) Create(dir, name string, size uint64) (types.WritableFile,
 	if err != nil {
 		return nil, err
 	}
-	return &segmentFile{WritableFile: f, data: &f.(*fs.File).File, dir: dir}, nil
+	return newSegmentFile(f, &f.(*fs.File).File, dir)
 }
 
 // OpenWriter implements [types.VFS].
@@ -52,14 +52,55 @@ func (s segmentFiles) OpenWriter(dir, name string) (types.WritableFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &segmentFile{WritableFile: f, data: f.(*os.File), dir: dir}, nil
+	return newSegmentFile(f, f.(*os.File), dir)
 }
 
 type segmentFile struct {
 	types.WritableFile
 	data   *os.File // the same file
 	dir    string
+	size   int64
 	synced atomic.Bool
+
+	zeroed int64 // up to where, at least, the disk has blocks with something in them
+}
+
+func newSegmentFile(f types.WritableFile, data *os.File, dir string) (types.WritableFile, error) {
+	info, err := data.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &segmentFile{WritableFile: f, data: data, dir: dir, size: info.Size()}, nil
+}
+
+const (
+	// zeroAppendMax is the largest append that counts as small.
+	zeroAppendMax = 32 << 10
+	// zeroAheadBytes are zeroed at once: some dozens of small appends, and half a
+	// millisecond more for the sync that they fall to.
+	zeroAheadBytes = 256 << 10
+)
+
+var zeros [zeroAheadBytes]byte
+
+// WriteAt implements [types.WritableFile]. Appends come one at a time.
+//
+// A segment is allocated, but its blocks count as unwritten: the first sync of each has
+// the file system note, in its own journal, that they are not any more, and wait for that
+// as well. So a small append writes zeros ahead of itself, once for many that follow;
+// theirs is then a sync of their own bytes alone, in 0.7 of the time. What follows the
+// last append reads as zeros either way.
+func (f *segmentFile) WriteAt(p []byte, offset int64) (int, error) {
+	n, err := f.WritableFile.WriteAt(p, offset)
+	end := offset + int64(n)
+	if err != nil || len(p) > zeroAppendMax || end <= f.zeroed {
+		return n, err
+	}
+	f.zeroed = min(end+zeroAheadBytes, f.size)
+	if end < f.zeroed {
+		_, err = f.WritableFile.WriteAt(zeros[:f.zeroed-end], end)
+	}
+	return n, err
 }
 
 // Sync implements [types.WritableFile].
