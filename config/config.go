@@ -79,7 +79,7 @@ type Raft struct {
 	HeartbeatTimeout   time.Duration // without word from a leader a follower asks for votes
 	ElectionTimeout    time.Duration // a candidate without a majority tries again
 	LeaderLeaseTimeout time.Duration // a leader without word from a majority steps down
-	SnapshotBytes      int64         // log bytes since the last snapshot that start the next
+	SnapshotBytes      int64         // log bytes since the last snapshot that start the next; no fewer than that has
 	TrailingBytes      int64         // log bytes kept behind a snapshot for slow followers
 	DiskStallMax       time.Duration // a log write in progress for longer ends the process
 	LogStore           string        // bolt or wal: what holds the log on disk

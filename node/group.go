@@ -37,7 +37,7 @@ type RaftOptions struct {
 	HeartbeatTimeout   time.Duration
 	ElectionTimeout    time.Duration
 	LeaderLeaseTimeout time.Duration
-	SnapshotBytes      int64 // log bytes after which a snapshot is taken
+	SnapshotBytes      int64 // log bytes after which a snapshot is taken, or as many as the last one has
 	TrailingBytes      int64 // log bytes kept behind a snapshot, for followers that lag
 	DiskStallMax       time.Duration
 	LogStore           LogStoreKind
@@ -45,12 +45,13 @@ type RaftOptions struct {
 
 // group is one Raft group on this node.
 type group struct {
-	name    string
-	raft    *raft.Raft
-	store   *logStore
-	streams *raft.NetworkTransport
-	stop    context.CancelFunc // ends what waits in streams, before Raft is shut down
-	empty   bool               // there was nothing on disk when it was opened
+	name      string
+	raft      *raft.Raft
+	store     *logStore
+	snapshots raft.SnapshotStore
+	streams   *raft.NetworkTransport
+	stop      context.CancelFunc // ends what waits in streams, before Raft is shut down
+	empty     bool               // there was nothing on disk when it was opened
 
 	notify   chan bool // Raft's word on our leadership
 	observed chan raft.Observation
@@ -99,11 +100,10 @@ func openGroup(o groupOptions) (_ *group, err error) {
 	if g.store, err = openLogStore(dir, o.raft.LogStore, logger, o.fatal); err != nil {
 		return nil, err
 	}
-	snapshots, err := raft.NewFileSnapshotStoreWithLogger(dir, 2, logger)
-	if err != nil {
+	if g.snapshots, err = raft.NewFileSnapshotStoreWithLogger(dir, 2, logger); err != nil {
 		return nil, err
 	}
-	held, err := raft.HasExistingState(g.store, g.store, snapshots)
+	held, err := raft.HasExistingState(g.store, g.store, g.snapshots)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func openGroup(o groupOptions) (_ *group, err error) {
 	stopped, stop := context.WithCancel(context.Background())
 	g.stop = stop
 	streams := patientTransport{g.streams, stopped}
-	g.raft, err = raft.NewRaft(g.config(o, logger), o.machine, cache, g.store, snapshots, streams)
+	g.raft, err = raft.NewRaft(g.config(o, logger), o.machine, cache, g.store, g.snapshots, streams)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (g *group) config(o groupOptions, logger hclog.Logger) *raft.Config {
 	c.Logger = logger
 	c.NoLegacyTelemetry = true
 	c.ShutdownOnRemove = false // a node that left goes on answering that it has
-	// Snapshots are taken by bytes, see snapshotLoop: entries differ a thousandfold.
+	// Snapshots are taken by bytes, see keepLogs: entries differ a thousandfold.
 	c.SnapshotThreshold = 1 << 62
 	c.SnapshotInterval = time.Hour
 	return c

@@ -28,16 +28,31 @@ func watchDisk(ctx context.Context, o RaftOptions, groups func() []*group, fatal
 	})
 }
 
-// keepLogs takes a snapshot of a group when its log has grown by so many bytes,
-// one group after the other, so that they never all snapshot at once.
+// keepLogs takes a snapshot of a group when one is due, one group after the other, so
+// that they never all snapshot at once.
 func keepLogs(ctx context.Context, o RaftOptions, groups func() []*group, logger *slog.Logger) {
 	every(ctx, watchEvery, func() {
 		for _, g := range groups() {
-			if bytes, _ := g.store.sinceSnapshot(); bytes >= o.SnapshotBytes && ctx.Err() == nil {
+			if g.snapshotDue(o.SnapshotBytes, logger) && ctx.Err() == nil {
 				g.snapshot(ctx, o.TrailingBytes, logger)
 			}
 		}
 	})
+}
+
+// snapshotDue reports whether the log has grown by so many bytes since the last snapshot,
+// and by as many as that has: so however much a group holds, its snapshots write no more
+// than its log does.
+func (g *group) snapshotDue(bytesMin int64, logger *slog.Logger) bool {
+	bytes, _ := g.store.sinceSnapshot()
+	if bytes < bytesMin {
+		return false
+	}
+	list, err := g.snapshots.List() // newest first
+	if err != nil {
+		logger.Error("the size of the last snapshot is not known, and the next one is taken", "group", g.name, "err", err)
+	}
+	return len(list) == 0 || bytes >= list[0].Size
 }
 
 // snapshot takes a snapshot and cuts the log behind it, keeping about so many

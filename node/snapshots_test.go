@@ -1,0 +1,44 @@
+package node
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+)
+
+// The next snapshot waits until the log has grown by as much as the last one has.
+func TestSnapshotsWriteNoMoreThanTheLog(t *testing.T) {
+	c := newTestCluster(t, 1, 1)
+	c.startAll()
+	n := c.nodes["n1"]
+	shard, logger := n.groups()[1], slog.New(slog.DiscardHandler)
+	write := func(i int) {
+		if _, _, err := n.Write(put(fmt.Sprint(i), "s", nextWeek)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 300 {
+		write(i)
+	}
+	if !shard.snapshotDue(1, logger) {
+		t.Fatal("the first snapshot is not due")
+	}
+	shard.snapshot(t.Context(), 1<<20, logger)
+	list, err := shard.snapshots.List()
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	for i := 300; ; i++ {
+		write(i)
+		bytes, _ := shard.store.sinceSnapshot()
+		if due := shard.snapshotDue(1, logger); due != (bytes >= list[0].Size) {
+			t.Fatalf("after %d bytes of log and a snapshot of %d, the next is due: %v", bytes, list[0].Size, due)
+		}
+		if shard.snapshotDue(bytes+1, logger) {
+			t.Fatal("it is due before the least that is asked for")
+		}
+		if bytes >= list[0].Size {
+			return
+		}
+	}
+}
