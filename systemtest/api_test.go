@@ -113,11 +113,12 @@ type clusterView struct {
 }
 
 type shardView struct {
-	Shard      int             `json:"shard"`
-	Leader     string          `json:"leader"`
-	OutboxRows int64           `json:"outboxRows"`
-	Watermark  json.RawMessage `json:"watermark"`
-	Replicas   []replicaView   `json:"replicas"` // of the answering node
+	Shard       int             `json:"shard"`
+	Leader      string          `json:"leader"`
+	OutboxRows  int64           `json:"outboxRows"`
+	OutboxBytes int64           `json:"outboxBytes"`
+	Watermark   json.RawMessage `json:"watermark"`
+	Replicas    []replicaView   `json:"replicas"` // of the answering node
 }
 
 // replicaView is one shard's copy; index and digest were taken together.

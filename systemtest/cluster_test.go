@@ -21,6 +21,7 @@ type settings struct {
 	bucketWidth  string // Go duration
 	tickSchedule string
 	postgresURL  string
+	postgres     map[string]string // further keys of its section
 	raft         map[string]string // further keys of the raft section
 	logLevel     string
 }
@@ -109,6 +110,9 @@ func (c *cluster) writeFile(nodes []*node) string {
 	}
 	if c.settings.postgresURL != "" {
 		fmt.Fprintf(&y, "postgres:\n  url: %q\n", c.settings.postgresURL)
+		for key, value := range c.settings.postgres {
+			fmt.Fprintf(&y, "  %s: %s\n", key, value)
+		}
 	}
 	if len(c.settings.raft) > 0 {
 		fmt.Fprintf(&y, "raft:\n")
