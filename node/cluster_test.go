@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -49,14 +50,33 @@ func (c *testCluster) newAddresses(id string) Addresses {
 	return Addresses{ID: id, HTTP: "127.0.0.1:1", Peer: freePort(c.t), Gossip: freePort(c.t)}
 }
 
+// The ports of these tests lie below those that the system gives to outgoing
+// connections, or one of these might take a port before a node listens on it.
+const portFirst, portLast = 12_000, 17_000
+
+var portNext atomic.Int32
+
+func init() { portNext.Store(int32(os.Getpid()) % (portLast - portFirst)) }
+
+// freePort returns a loopback address on which nobody listens, TCP or UDP.
 func freePort(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range portLast - portFirst {
+		address := fmt.Sprintf("127.0.0.1:%d", portFirst+portNext.Add(1)%(portLast-portFirst))
+		tcp, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		tcp.Close()
+		udp, err := net.ListenPacket("udp", address)
+		if err != nil {
+			continue
+		}
+		udp.Close()
+		return address
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 func (c *testCluster) start(a Addresses, join string) *Node {
