@@ -13,6 +13,11 @@ type measurement struct {
 	Ratio   float64  `json:"ratio,omitempty"` // of the cluster's writes/s to the empty handler's; 0 at a fixed rate
 
 	Beside *figures `json:"beside,omitempty"` // the writes at the side
+
+	ClusterReads *figures `json:"clusterReads,omitempty"` // those among the writes
+	EmptyReads   *figures `json:"emptyReads,omitempty"`
+
+	series [targets]*series // nil: not kept
 }
 
 // figures are what one target did in one run.

@@ -25,6 +25,9 @@ func newFleet(o options, empty []string) *fleet {
 			draw:    newDraw(o.seed, uint64(i), segments, o.users),
 			payload: newPayload(address, o),
 		}
+		if o.reads > 0 {
+			w.reads, w.read = uint64(o.reads*(1<<32)), newReadPayload(address, o)
+		}
 		w.lanes[toCluster].connection = newConnection(address)
 		if len(empty) > 0 {
 			w.lanes[toEmpty].connection = newConnection(empty[i%len(empty)])
@@ -38,7 +41,7 @@ func newFleet(o options, empty []string) *fleet {
 func (f *fleet) open(ctx context.Context, to target) error {
 	for i, w := range f.workers {
 		l := &w.lanes[to]
-		l.tally = newTally(f.bulk)
+		l.tally, l.reads = newTally(f.bulk), newTally(false)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -61,13 +64,22 @@ func (f *fleet) drive(ctx context.Context, to target, p *pace) time.Duration {
 	return time.Since(p.began)
 }
 
-// total merges what the workers counted of the target. No worker may run.
-func (f *fleet) total(to target) *tally {
-	sum := newTally(f.bulk)
+// keep has the workers record what they do with a target over time. Nil: no more.
+func (f *fleet) keep(to target, s *series) {
 	for _, w := range f.workers {
-		sum.merge(w.lanes[to].tally)
+		w.lanes[to].series = s
 	}
-	return sum
+}
+
+// total merges what the workers counted of the target, its writes and its reads. No
+// worker may run.
+func (f *fleet) total(to target) (writes, reads *tally) {
+	writes, reads = newTally(f.bulk), newTally(false)
+	for _, w := range f.workers {
+		writes.merge(w.lanes[to].tally)
+		reads.merge(w.lanes[to].reads)
+	}
+	return writes, reads
 }
 
 // acknowledged is how many writes were, so far. It may be called while workers run.

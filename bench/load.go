@@ -112,6 +112,7 @@ func measure(ctx context.Context, f *fleet, o options, p *progress) (measurement
 	var took [targets]time.Duration
 	var scheduled [targets]uint64
 	turns, slice := plan(o)
+	kept := keepSeries(f, o, time.Duration(len(turns))*slice)
 	for i, to := range turns {
 		p.begin(to, i+1, len(turns))
 		pace := newPace(o.rate, slice)
@@ -122,15 +123,48 @@ func measure(ctx context.Context, f *fleet, o options, p *progress) (measurement
 			return measurement{}, fmt.Errorf("interrupted in slice %d of %d", i+1, len(turns))
 		}
 	}
-	m := measurement{Cluster: figuresOf(f.total(toCluster), took[toCluster], scheduled[toCluster])}
-	if o.baseline {
-		empty := figuresOf(f.total(toEmpty), took[toEmpty], scheduled[toEmpty])
-		m.Empty = &empty
-		if o.rate == 0 {
-			m.Ratio = m.Cluster.WritesPerSecond / max(1, empty.WritesPerSecond)
+	m := sumUp(f, o, took, scheduled)
+	m.series = kept
+	return m, nil
+}
+
+// keepSeries has what is done kept over time, if there is to be a page of it.
+func keepSeries(f *fleet, o options, d time.Duration) (kept [targets]*series) {
+	if o.htmlPath == "" {
+		return kept
+	}
+	began := time.Now()
+	for to := range kept {
+		if target(to) == toCluster || o.baseline {
+			kept[to] = newSeries(began, d)
+			f.keep(target(to), kept[to])
 		}
 	}
-	return m, nil
+	return kept
+}
+
+// sumUp makes the figures of a run.
+func sumUp(f *fleet, o options, took [targets]time.Duration, scheduled [targets]uint64) (m measurement) {
+	of := func(to target) (writes figures, reads *figures) {
+		w, r := f.total(to)
+		// All requests are scheduled together.
+		writes = figuresOf(w, took[to], scheduled[to]-min(r.sent, scheduled[to]))
+		if o.reads > 0 {
+			figures := figuresOf(r, took[to], 0)
+			reads = &figures
+		}
+		return writes, reads
+	}
+	m.Cluster, m.ClusterReads = of(toCluster)
+	if !o.baseline {
+		return m
+	}
+	empty, reads := of(toEmpty)
+	m.Empty, m.EmptyReads = &empty, reads
+	if o.rate == 0 {
+		m.Ratio = m.Cluster.WritesPerSecond / max(1, empty.WritesPerSecond)
+	}
+	return m
 }
 
 // plan cuts the duration into slices and lists whose turn each is. The empty handler

@@ -190,10 +190,11 @@ func TestConnectionsClosedWhileTheyRestedAreNoFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.drive(t.Context(), toCluster, newPace(0, 50*time.Millisecond))
-	before := f.total(toCluster).done
+	earlier, _ := f.total(toCluster)
+	before := earlier.done
 	server.CloseClientConnections()
 	f.drive(t.Context(), toCluster, newPace(0, 50*time.Millisecond))
-	after := f.total(toCluster)
+	after, _ := f.total(toCluster)
 	if before == 0 || after.done <= before || len(after.trouble) > 0 {
 		t.Errorf("%d requests before, %d after, trouble %v", before, after.done, after.trouble)
 	}
@@ -247,7 +248,7 @@ func TestAStallIsFeltByAllThatFallDueInIt(t *testing.T) {
 	}
 	pace := newPace(o.rate, time.Second)
 	f.drive(t.Context(), toCluster, pace)
-	total := f.total(toCluster)
+	total, _ := f.total(toCluster)
 	if pace.scheduled() != rate || total.sent > rate || total.done != total.sent || len(total.trouble) > 0 {
 		t.Fatalf("%d scheduled, want %d; %d sent, %d done, trouble %v", pace.scheduled(), rate, total.sent, total.done, total.trouble)
 	}

@@ -86,6 +86,12 @@ func runLoad(ctx context.Context, args []string, out, errs io.Writer) int {
 			return exitFailed
 		}
 	}
+	if o.htmlPath != "" {
+		if err := writePage(o.htmlPath, report); err != nil {
+			fmt.Fprintln(errs, "bench:", err)
+			return exitFailed
+		}
+	}
 	if !report.good() {
 		fmt.Fprintln(errs, "bench: writes failed in ways they must not, or none was acknowledged: see above")
 		return exitFailed

@@ -41,9 +41,11 @@ type options struct {
 	counts      bool    // GET /segments/count instead of writes
 	rate        float64 // requests/s of all connections; 0: a closed loop
 	beside      float64 // single POSTs/s to the cluster while the counts are read; 0: none
+	reads       float64 // share of the requests that read the count of one segment
 	runs        int
 	baseline    bool
 	jsonPath    string // "": no file
+	htmlPath    string
 	prefix      string // of the names
 	renewing    bool   // see draw
 	seed        uint64 // of what is drawn; the same seed sends the same memberships
@@ -63,8 +65,10 @@ func parseOptions(args []string, errs io.Writer) (options, error) {
 	flags.BoolVar(&o.counts, "counts", false, "read the counts of all segments instead of writing; the handler that does nothing sends as many bytes")
 	flags.Float64Var(&o.rate, "rate", 0, "`requests` per second, due at fixed instants from which their latency counts; 0: each connection sends its next request after the last reply")
 	flags.Float64Var(&o.beside, "beside", 0, "with --counts: `writes` per second to the cluster all the while, also while the handler that does nothing is driven")
+	flags.Float64Var(&o.reads, "reads", 0, "`share` of the requests, from 0 to 1, that read the count of one segment instead of writing")
 	flags.IntVar(&o.runs, "runs", 1, "how often to measure")
 	flags.StringVar(&o.jsonPath, "json", "", "write the figures to this `file` too")
+	flags.StringVar(&o.htmlPath, "html", "", "write a page with the figures over time to this `file` too")
 	flags.Uint64Var(&o.seed, "seed", 0, "draws the same memberships again; 0: new ones")
 	noBaseline := flags.Bool("no-baseline", false, "do not measure the handler that does nothing")
 	if err := flags.Parse(args); err != nil {
@@ -113,6 +117,12 @@ func (o options) validate() error {
 	if o.beside > 0 && !o.counts {
 		return fmt.Errorf("--beside writes while --counts reads: give both of them")
 	}
+	if !(o.reads >= 0 && o.reads < 1) {
+		return fmt.Errorf("--reads is %v: give 0 to less than 1", o.reads)
+	}
+	if o.counts && o.reads > 0 {
+		return fmt.Errorf("--counts reads nothing else: give it or --reads")
+	}
 	if o.counts && o.bulk > 0 {
 		return fmt.Errorf("--counts reads and --bulk writes: give one of them")
 	}
@@ -124,7 +134,7 @@ func (o options) validate() error {
 
 // side is the load of the writes beside the reads of the counts.
 func (o options) side() options {
-	o.counts, o.rate = false, o.beside
+	o.counts, o.reads, o.rate = false, 0, o.beside
 	o.connections = max(besideConnections, len(o.addresses))
 	o.seed++ // or they would be the same in each run
 	return o

@@ -123,6 +123,14 @@ func newPayload(host string, o options) *payload {
 	})
 }
 
+// newReadPayload builds a read of the count of one segment.
+func newReadPayload(host string, o options) *payload {
+	o.bulk = 0
+	return newRecords(o, func(_, segment, _ string) string {
+		return "GET /segments/" + o.prefix + "s" + segment + "/count HTTP/1.1\r\nHost: " + host + "\r\n\r\n"
+	}, func(int) string { return "" })
+}
+
 // newRecords builds a request of records that are all alike: record writes one around
 // its digits, and head what comes before a body of so many bytes.
 func newRecords(o options, record func(user, segment, expiry string) string, head func(bytes int) string) *payload {
@@ -132,9 +140,10 @@ func newRecords(o options, record func(user, segment, expiry string) string, hea
 	marks := []string{strings.Repeat("\x01", user), strings.Repeat("\x02", segment), strings.Repeat("\x03", expiryWidth)}
 	text := []byte(record(marks[0], marks[1], marks[2]))
 	for i, at := range []*digitsAt{&p.user, &p.segment, &p.expiry} {
-		at.from = bytes.Index(text, []byte(marks[i]))
-		at.to = at.from + len(marks[i])
-		overwrite(text[at.from:at.to], 0)
+		if from := bytes.Index(text, []byte(marks[i])); from >= 0 { // a read has not all of them
+			*at = digitsAt{from, from + len(marks[i])}
+			overwrite(text[at.from:at.to], 0)
+		}
 	}
 	p.recordBytes = len(text)
 	header := head(p.records * len(text))

@@ -23,6 +23,7 @@ type report struct {
 	Counts      bool          `json:"counts"` // reads of the counts, not writes
 	Rate        float64       `json:"rate"`   // requests/s; 0: a closed loop
 	BesideRate  float64       `json:"besideRate"`
+	Reads       float64       `json:"reads"` // share of the requests
 	Seed        uint64        `json:"seed,string"`
 	Processors  int           `json:"processors"`
 	Platform    string        `json:"platform"`
@@ -33,7 +34,7 @@ func newReport(o options) *report {
 	return &report{
 		Addresses: o.addresses, Connections: o.connections, Seconds: o.duration.Seconds(),
 		Segments: o.segments, Users: o.users, Bulk: o.bulk, Counts: o.counts, Seed: o.seed,
-		Rate: o.rate, BesideRate: o.beside,
+		Rate: o.rate, BesideRate: o.beside, Reads: o.reads,
 		Processors: runtime.NumCPU(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	}
 }
@@ -41,7 +42,12 @@ func newReport(o options) *report {
 // good reports whether every run was.
 func (r *report) good() bool {
 	return !slices.ContainsFunc(r.Runs, func(m measurement) bool {
-		return !m.Cluster.good() || m.Empty != nil && !m.Empty.good() || m.Beside != nil && !m.Beside.good()
+		for _, f := range []*figures{&m.Cluster, m.Empty, m.Beside, m.ClusterReads, m.EmptyReads} {
+			if f != nil && !f.good() {
+				return true
+			}
+		}
+		return false
 	})
 }
 
@@ -58,6 +64,9 @@ func (r *report) print(out io.Writer) {
 	if r.Rate > 0 {
 		kind += fmt.Sprintf(", %s requests/s due", grouped(r.Rate))
 	}
+	if r.Reads > 0 {
+		kind += fmt.Sprintf(", %g of them GET /segments/{title}/count", r.Reads)
+	}
 	if r.BesideRate > 0 {
 		kind += fmt.Sprintf(", beside %s writes/s", grouped(r.BesideRate))
 	}
@@ -70,10 +79,16 @@ func (r *report) print(out io.Writer) {
 		if m.Empty != nil {
 			printRow(table, i+1, "empty", *m.Empty, "")
 		}
+		if m.EmptyReads != nil {
+			printRow(table, i+1, "empty, reads", *m.EmptyReads, "")
+		}
 		if m.Ratio > 0 {
 			ratio = fmt.Sprintf("%.3f", m.Ratio)
 		}
 		printRow(table, i+1, "cluster", m.Cluster, ratio)
+		if m.ClusterReads != nil {
+			printRow(table, i+1, "cluster, reads", *m.ClusterReads, "")
+		}
 		if m.Beside != nil {
 			printRow(table, i+1, "beside", *m.Beside, "")
 		}
@@ -87,6 +102,9 @@ func (r *report) print(out io.Writer) {
 		}
 		if m.Beside != nil {
 			printTrouble(out, fmt.Sprintf("run %d, beside", i+1), *m.Beside)
+		}
+		if m.ClusterReads != nil {
+			printTrouble(out, fmt.Sprintf("run %d, cluster, reads", i+1), *m.ClusterReads)
 		}
 	}
 }

@@ -48,7 +48,8 @@ func (s *side) end() *figures {
 	s.pace.stop.Store(true)
 	took := <-s.ended
 	s.pace.until = stopped // nobody reads it any more
-	f := figuresOf(s.fleet.total(toCluster), took, s.pace.scheduled())
+	writes, _ := s.fleet.total(toCluster)
+	f := figuresOf(writes, took, s.pace.scheduled())
 	return &f
 }
 

@@ -23,12 +23,25 @@ type worker struct {
 	draw    draw
 	payload *payload
 	lanes   [targets]lane
+
+	reads uint64   // of 2^32 requests, how many read
+	read  *payload // nil: none
 }
 
 // lane is a worker's connection to one target, and what came of it.
 type lane struct {
 	connection connection
 	tally      *tally
+	reads      *tally // what came of those that read
+	series     *series
+}
+
+// next is the next request, and where what comes of it is counted.
+func (w *worker) next(l *lane) (*payload, *tally) {
+	if w.reads > 0 && w.draw.below(1<<32) < w.reads {
+		return w.read, l.reads
+	}
+	return w.payload, l.tally
 }
 
 // run drives the target as long as the pace has requests. The connection stays open.
@@ -39,18 +52,21 @@ func (w *worker) run(to target, p *pace) {
 	}
 	rested := true // it may have been closed while the other target was driven
 	for began, more := p.next(); more; began, more = p.next() {
-		w.payload.fill(&w.draw, began)
-		err := l.connection.exchange(w.payload.bytes)
+		request, tally := w.next(l)
+		request.fill(&w.draw, began)
+		err := l.connection.exchange(request.bytes)
 		if rested && err != nil && closedBetween(err) {
 			began = p.since(began)
-			err = l.connection.exchange(w.payload.bytes)
+			err = l.connection.exchange(request.bytes)
 		}
 		rested = false
-		l.tally.sent++
+		tally.sent++
 		if err == nil {
-			l.tally.replied(&l.connection.reply, time.Since(began), w.payload.records)
+			took := time.Since(began)
+			tally.replied(&l.connection.reply, took, request.records)
+			l.series.add(began, took, request.records)
 		} else {
-			l.tally.failed(err)
+			tally.failed(err)
 		}
 		if pause := l.pause(err); pause > 0 {
 			p.rest(time.Now().Add(pause))
