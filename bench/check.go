@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -194,34 +193,4 @@ func (s *scribe) attempt(due time.Time) (_ outcome, pause time.Duration) {
 	default:
 		return unknown, errorPause
 	}
-}
-
-func runCheck(ctx context.Context, args []string, out, errs io.Writer) int {
-	o, err := parseCheck(args, errs)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return exitGood
-	case err != nil:
-		fmt.Fprintln(errs, "bench:", err)
-		return exitUsage
-	}
-	report, err := check(ctx, o, errs)
-	if err != nil {
-		fmt.Fprintln(errs, "bench:", err)
-		return exitFailed
-	}
-	var text bytes.Buffer
-	report.print(&text)
-	_, _ = out.Write(text.Bytes())
-	if o.load.jsonPath != "" {
-		if err := writeJSON(o.load.jsonPath, report); err != nil {
-			fmt.Fprintln(errs, "bench:", err)
-			return exitFailed
-		}
-	}
-	if !report.good() {
-		fmt.Fprintln(errs, "bench: the cluster does not have what it acknowledged, or nothing was acknowledged: see above")
-		return exitFailed
-	}
-	return exitGood
 }

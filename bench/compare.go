@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -279,38 +278,4 @@ func (d drivers) run(ctx context.Context, connections int, more func() bool) (*t
 	}
 	sending.Wait()
 	return total, ctx.Err()
-}
-
-func runCompare(ctx context.Context, args []string, out, errs io.Writer) int {
-	o, err := parseCompare(args, errs)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return exitGood
-	case err != nil:
-		fmt.Fprintln(errs, "bench:", err)
-		return exitUsage
-	}
-	report, err := compare(ctx, o, errs)
-	if err != nil {
-		fmt.Fprintln(errs, "bench:", err)
-		return exitFailed
-	}
-	var table bytes.Buffer
-	report.print(&table)
-	_, _ = out.Write(table.Bytes())
-	if o.markdown != "" {
-		err = os.WriteFile(o.markdown, table.Bytes(), 0o644)
-	}
-	if o.jsonPath != "" {
-		err = errors.Join(err, writeJSON(o.jsonPath, report))
-	}
-	if err != nil {
-		fmt.Fprintln(errs, "bench:", err)
-		return exitFailed
-	}
-	if !report.good() {
-		fmt.Fprintln(errs, "bench: writes failed in ways they must not, or none was acknowledged: see above")
-		return exitFailed
-	}
-	return exitGood
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -181,4 +183,17 @@ func printTable(out io.Writer, rows [][]string) {
 		}
 		fmt.Fprintln(out, "|")
 	}
+}
+
+// writeMarkdown writes the tables to a file; "": it writes none.
+func writeMarkdown(path string, r *compareReport) error {
+	if path == "" {
+		return nil
+	}
+	var tables bytes.Buffer
+	r.print(&tables)
+	if err := os.WriteFile(path, tables.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("writing the tables: %w", err)
+	}
+	return nil
 }

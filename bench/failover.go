@@ -196,31 +196,3 @@ func (w *writers) counted(ctx context.Context, urls []string) (uint64, error) {
 	defer headcount.Close()
 	return headcount.Count(ctx, w.segment, client.Linearizable())
 }
-
-func runFailover(ctx context.Context, args []string, out, errs io.Writer) int {
-	o, err := parseFailover(args, errs)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return exitGood
-	case err != nil:
-		fmt.Fprintln(errs, "bench:", err)
-		return exitUsage
-	}
-	report, err := failover(ctx, o, errs)
-	if err != nil {
-		fmt.Fprintln(errs, "bench:", err)
-		return exitFailed
-	}
-	report.print(out)
-	if o.jsonPath != "" {
-		if err := writeJSON(o.jsonPath, report); err != nil {
-			fmt.Fprintln(errs, "bench:", err)
-			return exitFailed
-		}
-	}
-	if !report.good() {
-		fmt.Fprintln(errs, "bench: acknowledged writes are lost, or the cluster has more than was sent: see above")
-		return exitFailed
-	}
-	return exitGood
-}

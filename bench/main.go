@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -44,15 +43,15 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	}
 	switch args[0] {
 	case "load":
-		return runLoad(ctx, args[1:], out, errs)
+		return loadCommand.run(ctx, args[1:], out, errs)
 	case "check":
-		return runCheck(ctx, args[1:], out, errs)
+		return checkCommand.run(ctx, args[1:], out, errs)
 	case "compare":
-		return runCompare(ctx, args[1:], out, errs)
+		return compareCommand.run(ctx, args[1:], out, errs)
 	case "soak":
-		return runSoak(ctx, args[1:], out, errs)
+		return soakCommand.run(ctx, args[1:], out, errs)
 	case "failover":
-		return runFailover(ctx, args[1:], out, errs)
+		return failoverCommand.run(ctx, args[1:], out, errs)
 	case emptyCommand:
 		if err := serveEmpty(in, out, emptyArguments(args[1:])); err != nil {
 			fmt.Fprintln(errs, "bench:", err)
@@ -65,36 +64,32 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	}
 }
 
-func runLoad(ctx context.Context, args []string, out, errs io.Writer) int {
-	o, err := parseOptions(args, errs)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return exitGood
-	case err != nil:
-		fmt.Fprintln(errs, "bench:", err)
-		return exitUsage
+const writesFailed = "writes failed in ways they must not, or none was acknowledged"
+
+// The commands.
+var (
+	loadCommand = command[options, *report]{
+		parse: parseOptions, do: load, bad: writesFailed,
+		save: func(o options, r *report) error {
+			return errors.Join(writeJSON(o.jsonPath, r), writePage(o.htmlPath, r))
+		},
 	}
-	report, err := load(ctx, o, errs)
-	if err != nil {
-		fmt.Fprintln(errs, "bench:", err)
-		return exitFailed
+	checkCommand = command[checkOptions, *checkReport]{
+		parse: parseCheck, do: check, bad: "the cluster does not have what it acknowledged, or nothing was acknowledged",
+		save: func(o checkOptions, r *checkReport) error { return writeJSON(o.load.jsonPath, r) },
 	}
-	report.print(out)
-	if o.jsonPath != "" {
-		if err := writeJSON(o.jsonPath, report); err != nil {
-			fmt.Fprintln(errs, "bench:", err)
-			return exitFailed
-		}
+	compareCommand = command[compareOptions, *compareReport]{
+		parse: parseCompare, do: compare, bad: writesFailed,
+		save: func(o compareOptions, r *compareReport) error {
+			return errors.Join(writeJSON(o.jsonPath, r), writeMarkdown(o.markdown, r))
+		},
 	}
-	if o.htmlPath != "" {
-		if err := writePage(o.htmlPath, report); err != nil {
-			fmt.Fprintln(errs, "bench:", err)
-			return exitFailed
-		}
+	failoverCommand = command[failoverOptions, *failoverReport]{
+		parse: parseFailover, do: failover, bad: "acknowledged writes are lost, or the cluster has more than was sent",
+		save: func(o failoverOptions, r *failoverReport) error { return writeJSON(o.jsonPath, r) },
 	}
-	if !report.good() {
-		fmt.Fprintln(errs, "bench: writes failed in ways they must not, or none was acknowledged: see above")
-		return exitFailed
+	soakCommand = command[soakOptions, *soakReport]{
+		parse: parseSoak, do: soak, bad: writesFailed,
+		save: func(o soakOptions, r *soakReport) error { return writeJSON(o.load.jsonPath, r) },
 	}
-	return exitGood
-}
+)

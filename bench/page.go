@@ -54,8 +54,11 @@ svg text { font: 12px sans-serif; fill: #444 }
 {{end}}</body></html>
 `))
 
-// writePage writes the page of a load to a file.
+// writePage writes the page of a load to a file; "": it writes none.
 func writePage(path string, r *report) error {
+	if path == "" {
+		return nil
+	}
 	var text, out bytes.Buffer
 	r.print(&text)
 	p := page{Title: "bench load", Text: text.String()}

@@ -155,8 +155,11 @@ func printTrouble(out io.Writer, name string, f figures) {
 	}
 }
 
-// writeJSON writes a report to a file.
+// writeJSON writes a report to a file; "": it writes none.
 func writeJSON(path string, report any) error {
+	if path == "" {
+		return nil
+	}
 	document, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the figures: %w", err)

@@ -270,31 +270,3 @@ func diskOf(dirs []string) (sum int64) {
 }
 
 func mebibytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }
-
-func runSoak(ctx context.Context, args []string, out, errs io.Writer) int {
-	o, err := parseSoak(args, errs)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return exitGood
-	case err != nil:
-		fmt.Fprintln(errs, "bench:", err)
-		return exitUsage
-	}
-	report, err := soak(ctx, o, errs)
-	if err != nil {
-		fmt.Fprintln(errs, "bench:", err)
-		return exitFailed
-	}
-	report.print(out)
-	if o.load.jsonPath != "" {
-		if err := writeJSON(o.load.jsonPath, report); err != nil {
-			fmt.Fprintln(errs, "bench:", err)
-			return exitFailed
-		}
-	}
-	if !report.good() {
-		fmt.Fprintln(errs, "bench: writes failed in ways they must not, or none was acknowledged: see above")
-		return exitFailed
-	}
-	return exitGood
-}
