@@ -41,13 +41,16 @@ set +e
     "($(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo 2>/dev/null | head -1)), $(uname -sr), $(go version | cut -d' ' -f3)."
 } >"$report"
 
-failed=0
+failed=0 dsn=
 # measure NAME COMMAND [FLAG...]
 measure() {
   local name=$1
   shift
   echo "bench: $name"
-  printf '\n## %s\n\n```\nbench %s\n\n' "$name" "$*" >>"$report"
+  # Without the password, and without a directory that is gone.
+  local shown=${*//"$scratch/"/}
+  [[ -z $dsn ]] || shown=${shown//"$dsn"/'postgres://…'}
+  printf '\n## %s\n\n```\nbench %s\n\n' "$name" "$shown" >>"$report"
   if ! "$scratch/bench" "$@" --json "$results/$name.json" >>"$report"; then
     echo "bench: $name failed" >&2
     failed=1
