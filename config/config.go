@@ -127,7 +127,7 @@ func Default() *Config {
 		},
 		Tick: Tick{Schedule: "0 0 * * *", TimeZone: "UTC", SkewMax: 500 * time.Millisecond},
 		Postgres: Postgres{
-			FlushRowsMax:   20_000,
+			FlushRowsMax:   100_000,
 			OutboxBytesMax: 256 * mib,
 			WindowBytesMax: 16 * mib,
 		},

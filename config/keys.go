@@ -41,7 +41,7 @@ func keys(c *Config) []key {
 		),
 		section("postgres",
 			text("url", &c.Postgres.URL, checkPostgresURL),
-			number("flush_rows_max", &c.Postgres.FlushRowsMax, 1, 100_000),
+			number("flush_rows_max", &c.Postgres.FlushRowsMax, 1, 500_000),
 			size("outbox_bytes_max", &c.Postgres.OutboxBytesMax, 4*kib, 64*gib),
 			size("window_bytes_max", &c.Postgres.WindowBytesMax, 0, 4*gib),
 			span("retention", &c.Postgres.Retention, 0, 3650*day),

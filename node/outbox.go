@@ -19,7 +19,8 @@ type Copier func(ctx context.Context, incarnation string, shard uint32, outbox *
 const (
 	gatherFor       = 100 * time.Millisecond
 	gatherRoundsMax = 10
-	gatherFastRows  = 200 // in one round
+	gatherFastRows  = 200    // in one round
+	gatherRowsMax   = 10_000 // with so many it leaves; more, where PostgreSQL is behind, are there already
 )
 
 // Outbox is a shard leader's view of its outbox.
@@ -45,7 +46,7 @@ func (o *Outbox) Next(ctx context.Context, index uint64, rowsMax int) (fsm.Outbo
 // gather gives a batch that is not full some time to grow.
 func (o *Outbox) gather(ctx context.Context, b fsm.OutboxBatch, index uint64, rowsMax int) fsm.OutboxBatch {
 	for range gatherRoundsMax {
-		if b.Rows >= rowsMax/2 {
+		if b.Rows >= min(rowsMax/2, gatherRowsMax) {
 			break
 		}
 		pause(ctx, gatherFor)

@@ -19,7 +19,7 @@ type Options struct {
 	// when they are needed. More Runs work too, and take turns. Default 16.
 	Shards int
 
-	// FlushRowsMax bounds the rows of one flush, unless a single entry has more. Default 20,000.
+	// FlushRowsMax bounds the rows of one flush, unless a single entry has more. Default 100,000.
 	FlushRowsMax int
 
 	// An acknowledgement is one Raft entry, so it covers many flushes: one at most every
@@ -47,7 +47,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	fill(&o.Shards, 16)
-	fill(&o.FlushRowsMax, 20_000)
+	fill(&o.FlushRowsMax, 100_000)
 	fill(&o.AckInterval, 200*time.Millisecond)
 	fill(&o.AckRows, 50_000)
 	fill(&o.RetentionEvery, retentionEvery)

@@ -92,8 +92,13 @@ func contenders() []*contender {
 			return newHand(ctx, url, s, rows, connections, write)
 		}
 	}
+	sinkOf := func(rows int) func(context.Context, string, *source) (method, error) {
+		return func(_ context.Context, url string, s *source) (method, error) { return newSinkMethod(url, s, rows) }
+	}
 	return []*contender{
-		{name: "sink", make: func(_ context.Context, url string, s *source) (method, error) { return newSinkMethod(url, s, 0) }},
+		{name: "sink", make: sinkOf(0)}, // as it comes
+		{name: "sink 50", make: sinkOf(50_000)},
+		{name: "sink 100", make: sinkOf(100_000)},
 		{name: "unnest 20", make: byHand(20_000, 1, unnest)},
 		{name: "unnest 100", make: byHand(100_000, 1, unnest)},
 		{name: "unnest 20 ×2", make: byHand(20_000, 2, unnest)},
