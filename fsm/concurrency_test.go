@@ -201,3 +201,28 @@ func (b *bystanders) persistAll(taken <-chan takenSnapshot) {
 		b.snapshots.Add(1)
 	}
 }
+
+// Each read is of its own instant, even if another comes with one that is so far off
+// that the clock must have been set.
+func TestReadersOfDistantInstants(t *testing.T) {
+	s := newShard(t)
+	s.write(noon, put("u", "a", noon+10*minute))
+	var reading sync.WaitGroup
+	for now, want := range map[int64]int64{noon: 1, noon + day: 0} {
+		for range 2 {
+			reading.Go(func() {
+				for range 2_000 {
+					if count, _ := s.Count(now, []byte("a")); count != want {
+						t.Errorf("count at %d: %d, want %d", now, count, want)
+						return
+					}
+					if held := s.User(now, []byte("u")); int64(len(held)) != want {
+						t.Errorf("user at %d: %v, want %d segments", now, held, want)
+						return
+					}
+				}
+			})
+		}
+	}
+	reading.Wait()
+}

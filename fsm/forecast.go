@@ -6,9 +6,7 @@ package fsm
 // before now reads as now, and now is as for [Machine.Counts]. visit
 // runs under the machine's lock: it must be quick and must not call back.
 func (m *Machine) CountsAt(now, at int64, visit func(title string, count int64)) (index uint64) {
-	m.advance(now)
-	m.mu.RLock()
-	defer m.mu.RUnlock()
+	defer m.lockAt(now).Unlock()
 	st := m.mu.state
 	ended := max(st.horizon, st.endedBucket(at))
 	for title, s := range st.segments {
@@ -25,9 +23,7 @@ func (m *Machine) CountsAt(now, at int64, visit func(title string, count int64))
 // before now reads as now, and now is as for [Machine.Counts]. So the
 // shards of a cluster can add to the same counts, one after the other.
 func (m *Machine) Forecast(now int64, title []byte, instants, counts []int64) (index uint64) {
-	m.advance(now)
-	m.mu.RLock()
-	defer m.mu.RUnlock()
+	defer m.lockAt(now).Unlock()
 	st := m.mu.state
 	s := st.segments[string(title)]
 	if s == nil {

@@ -78,10 +78,10 @@ type overlapPart struct {
 }
 
 func (m *Machine) holdOverlap(now int64, titles []string) *heldOverlap {
-	m.advance(now)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	st := m.mu.state
+	st.moveHorizon(st.horizonAt(now))
 	h := &heldOverlap{machine: m, horizon: st.horizon, result: Overlap{Index: st.index, Segments: make([]int64, len(titles))}}
 	owners := make(map[uint32]bool)
 	h.view = st.tables.Open(owners, overlapBytesMax)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Membership is one segment of a user.
@@ -18,9 +19,7 @@ type Membership struct {
 // one, and one further back as itself: the clock was set back. visit is
 // called under the machine's lock: it must be quick and must not call back.
 func (m *Machine) Counts(now int64, visit func(title string, count int64)) (index uint64) {
-	m.advance(now)
-	m.mu.RLock()
-	defer m.mu.RUnlock()
+	defer m.lockAt(now).Unlock()
 	for title, s := range m.mu.state.segments {
 		if s.live > 0 {
 			visit(title, s.live)
@@ -31,9 +30,7 @@ func (m *Machine) Counts(now int64, visit func(title string, count int64)) (inde
 
 // Count returns the number of live memberships of one segment at now.
 func (m *Machine) Count(now int64, title []byte) (count int64, index uint64) {
-	m.advance(now)
-	m.mu.RLock()
-	defer m.mu.RUnlock()
+	defer m.lockAt(now).Unlock()
 	if s := m.mu.state.segments[string(title)]; s != nil {
 		count = s.live
 	}
@@ -42,9 +39,7 @@ func (m *Machine) Count(now int64, title []byte) (count int64, index uint64) {
 
 // User returns the live memberships of a user at now, sorted by segment.
 func (m *Machine) User(now int64, id []byte) []Membership {
-	m.advance(now)
-	m.mu.RLock()
-	defer m.mu.RUnlock()
+	defer m.lockAt(now).Unlock()
 	st := m.mu.state
 	k := st.keyOf(id)
 	var held []Membership
@@ -78,19 +73,19 @@ func (m *Machine) UsedBytes() int64 {
 // correction, which reads wait out: they do not go back in time for it.
 const clockStep = 300
 
-// advance moves the horizon to now, and back to it if the clock was set back. It
-// takes the write lock only when a bucket has ended since the last call, or the
-// clock was set back.
-func (m *Machine) advance(now int64) {
+// lockAt locks the machine for a read at now and returns what unlocks it: for reading
+// if the horizon is there already, and for writing if it had to be moved, because a
+// bucket has ended since the last read or the clock was set back. So the horizon stays
+// where this read needs it, whatever now another read comes with.
+func (m *Machine) lockAt(now int64) sync.Locker {
 	m.mu.RLock()
-	current := m.mu.state.horizonAt(now) == m.mu.state.horizon
-	m.mu.RUnlock()
-	if current {
-		return
+	if st := m.mu.state; st.horizonAt(now) == st.horizon {
+		return m.mu.RLocker()
 	}
+	m.mu.RUnlock()
 	m.mu.Lock()
 	m.mu.state.moveHorizon(m.mu.state.horizonAt(now))
-	m.mu.Unlock()
+	return &m.mu
 }
 
 // horizonAt returns where the horizon belongs for a reader's now.

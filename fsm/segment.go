@@ -114,6 +114,9 @@ func (st *state) dropSegment(s *segment) {
 // the replicated state: a reader whose clock is ahead reads fewer, and changes
 // nothing. It is never below the watermark.
 func (st *state) moveHorizon(horizon uint32) {
+	if horizon == st.horizon {
+		return
+	}
 	for _, s := range st.segments {
 		if horizon > st.horizon {
 			s.live -= s.tally.Sum(st.tallies, st.horizon, horizon)
