@@ -64,6 +64,8 @@ migrate-down: ## take the newest migration back at HEADCOUNT_POSTGRES_URL
 .PHONY: test
 test: deps ## vet, unit tests, model tests and system tests with real processes
 	-@scripts/deps.sh pgbouncer
+	-@scripts/deps.sh redis
+	-@scripts/deps.sh etcd
 	$(GO) vet ./...
 	$(GO) test -timeout 20m $(UNIT)
 	$(GO) test -count=1 -timeout 20m ./systemtest

@@ -43,29 +43,25 @@ func (v verdict) String() string {
 
 // auditor compares a cluster with what it owes.
 type auditor struct {
-	o       checkOptions
-	all     []owed // by user and segment
-	clients []*client.Client
+	o     checkOptions
+	all   []owed           // by user and segment
+	nodes []*client.Client // one of each
 }
 
-func newAuditor(o checkOptions, all []owed) *auditor { return &auditor{o: o, all: all} }
-
-// node returns a client of one node.
-func (a *auditor) node(i int) (*client.Client, error) {
-	if len(a.clients) == 0 {
-		for _, address := range a.o.load.addresses {
-			c, err := client.New(client.Options{RetriesMax: auditRetriesMax}, "http://"+address)
-			if err != nil {
-				return nil, err
-			}
-			a.clients = append(a.clients, c)
+func newAuditor(o checkOptions, all []owed) (*auditor, error) {
+	a := &auditor{o: o, all: all}
+	for _, address := range o.load.addresses {
+		c, err := client.New(client.Options{RetriesMax: auditRetriesMax}, "http://"+address)
+		if err != nil {
+			return nil, err
 		}
+		a.nodes = append(a.nodes, c)
 	}
-	return a.clients[i%len(a.clients)], nil
+	return a, nil
 }
 
 func (a *auditor) close() {
-	for _, c := range a.clients {
+	for _, c := range a.nodes {
 		c.Close()
 	}
 }
@@ -87,11 +83,7 @@ func (a *auditor) counts(ctx context.Context) (verdicts []verdict, _ error) {
 	defer cancel()
 	want := countBounds(a.all, a.o.load.segments)
 	for i, address := range a.o.load.addresses {
-		node, err := a.node(i)
-		if err != nil {
-			return nil, err
-		}
-		counts, err := node.Counts(ctx, client.Linearizable())
+		counts, err := a.nodes[i].Counts(ctx, client.Linearizable())
 		if err != nil {
 			return nil, err
 		}
@@ -133,12 +125,8 @@ func (a *auditor) users(ctx context.Context) ([]verdict, error) {
 	v := verdict{What: "users looked up"}
 	random := rand.New(rand.NewPCG(a.o.load.seed, 0))
 	for i := range a.o.lookups {
-		node, err := a.node(i)
-		if err != nil {
-			return nil, err
-		}
 		user := uint32(random.IntN(a.o.load.users))
-		got, err := node.User(ctx, a.userID(user), client.Linearizable())
+		got, err := a.nodes[i%len(a.nodes)].User(ctx, a.userID(user), client.Linearizable())
 		if err != nil {
 			return nil, err
 		}
@@ -149,11 +137,7 @@ func (a *auditor) users(ctx context.Context) ([]verdict, error) {
 
 // bucketSeconds is the cluster's bucket width.
 func (a *auditor) bucketSeconds(ctx context.Context) (int64, error) {
-	node, err := a.node(0)
-	if err != nil {
-		return 0, err
-	}
-	status, err := node.Cluster(ctx)
+	status, err := a.nodes[0].Cluster(ctx)
 	if err == nil && status.Cluster.BucketWidthSeconds < 1 {
 		err = errors.New("the cluster's status has no bucket width")
 	}
@@ -217,11 +201,7 @@ func (a *auditor) postgres(ctx context.Context) ([]verdict, error) {
 
 // outboxEmpty reports whether the leaders say that PostgreSQL has everything.
 func (a *auditor) outboxEmpty(ctx context.Context) (bool, error) {
-	node, err := a.node(0)
-	if err != nil {
-		return false, err
-	}
-	status, err := node.Cluster(ctx)
+	status, err := a.nodes[0].Cluster(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -275,10 +255,6 @@ func (a *auditor) missing(v *verdict, o owed) {
 	if o.acknowledged > 0 {
 		v.wrong("%s in %s is no row, and was acknowledged", a.userID(o.user), a.title(o.segment))
 	}
-}
-
-func compareOwed(a, b owed) int {
-	return cmp.Or(cmp.Compare(a.user, b.user), cmp.Compare(a.segment, b.segment))
 }
 
 // parse takes the numbers from names.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,22 +44,14 @@ func parseCheck(args []string, errs io.Writer) (checkOptions, error) {
 	flags.DurationVar(&o.patience, "patience", time.Minute, "how long the cluster may take to answer again, and PostgreSQL to have everything")
 	flags.StringVar(&o.load.jsonPath, "json", "", "write the figures to this `file` too")
 	flags.Uint64Var(&o.load.seed, "seed", 0, "draws the same memberships again, under other names; 0: new ones")
-	if err := flags.Parse(args); err != nil {
+	if err := parseFlags(flags, args); err != nil {
 		return o, err
 	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("%q is no flag", flags.Arg(0))
+	var err error
+	if o.load.addresses, err = addressesOf(*urls); err != nil {
+		return o, err
 	}
-	for base := range strings.SplitSeq(*urls, ",") {
-		address, err := addressOf(base)
-		if err != nil {
-			return o, err
-		}
-		o.load.addresses = append(o.load.addresses, address)
-	}
-	for o.load.seed == 0 {
-		o.load.seed = rand.Uint64()
-	}
+	o.load.seed = seedOr(o.load.seed)
 	// So that nobody else's memberships are among them, nor those of another run.
 	o.load.prefix = "check-" + strconv.FormatUint(rand.Uint64(), 36) + "-"
 	o.load.runs = 1
@@ -92,7 +83,10 @@ func check(ctx context.Context, o checkOptions, errs io.Writer) (*checkReport, e
 		return nil, errors.New("interrupted while it wrote: nothing is compared")
 	}
 	fmt.Fprintln(errs, "adding up")
-	a := newAuditor(o, settle(ledgers))
+	a, err := newAuditor(o, settle(ledgers))
+	if err != nil {
+		return nil, err
+	}
 	defer a.close()
 	report.Memberships = len(a.all)
 	for _, audit := range []func(context.Context) ([]verdict, error){a.counts, a.users, a.postgres} {

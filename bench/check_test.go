@@ -21,12 +21,6 @@ import (
 
 // A real cluster with a real PostgreSQL, whose leader is killed meanwhile.
 func TestCheckFindsEverythingAcknowledged(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds headcount and runs a cluster and PostgreSQL")
-	}
-	if _, ok := pglocal.Find(); !ok {
-		t.Skip("PostgreSQL is not installed")
-	}
 	database, err := pglocal.Start(t.Context(), pglocal.Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -206,11 +200,14 @@ func TestSettleIsAMap(t *testing.T) {
 
 // What is right is found right, and every kind of wrong is found.
 func TestAuditorFindsEveryDifference(t *testing.T) {
-	a := newAuditor(checkOptions{load: options{prefix: "p-", users: 10, segments: 3}}, []owed{
+	a, err := newAuditor(checkOptions{load: options{prefix: "p-", users: 10, segments: 3}}, []owed{
 		{user: 1, segment: 0, acknowledged: 600, possible: 600},
 		{user: 1, segment: 2, acknowledged: 0, possible: 900},
 		{user: 2, segment: 0, acknowledged: 601, possible: 1200},
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	type held = map[string]int64
 	for _, test := range []struct {
 		user  uint32

@@ -35,8 +35,7 @@ type compareOptions struct {
 	held        int // memberships
 	bulk        int
 	segments    int
-	headcount   string // the program
-	port        int
+	nodes       local.Options // the program and the ports
 	dir         string
 	jsonPath    string
 	markdown    string
@@ -53,33 +52,24 @@ func parseCompare(args []string, errs io.Writer) (compareOptions, error) {
 	flags.IntVar(&o.held, "held", 1_000_000, "`memberships`, each of another user, that are put in before the measurement")
 	flags.IntVar(&o.bulk, "bulk", 1000, "`records` of a request of many")
 	flags.IntVar(&o.segments, "segments", 300, "segments, drawn by Zipf's law")
-	flags.StringVar(&o.headcount, "headcount", "", "the `program`; it is built from this module if none is given")
-	flags.IntVar(&o.port, "port", 8100, "the first node's HTTP `port`; the 30 above it are used too")
+	programFlags(flags, &o.nodes)
 	flags.StringVar(&o.dir, "data", ".", "`directory` on a real disk, for data that goes again")
 	flags.StringVar(&o.jsonPath, "json", "", "write the figures to this `file` too")
 	flags.StringVar(&o.markdown, "markdown", "", "write the table to this `file` too")
-	if err := flags.Parse(args); err != nil {
+	if err := parseFlags(flags, args); err != nil {
 		return o, err
-	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("%q is no flag", flags.Arg(0))
 	}
 	if o.duration < durationMin || o.duration > durationMax {
 		return o, fmt.Errorf("--duration is %s: give %s to %s", o.duration, durationMin, durationMax)
 	}
-	for _, number := range []struct {
-		flag            string
-		value, min, max int
-	}{
+	if err := within([]bound{
 		{"runs", o.runs, 1, runsMax},
 		{"connections", o.connections, 1, compareConnectionsMax},
 		{"held", o.held, 0, heldMax},
 		{"bulk", o.bulk, 2, bulkMax},
 		{"segments", o.segments, 1, segmentsMax},
-	} {
-		if number.value < number.min || number.value > number.max {
-			return o, fmt.Errorf("--%s is %d: give %d to %d", number.flag, number.value, number.min, number.max)
-		}
+	}); err != nil {
+		return o, err
 	}
 	var err error
 	o.peers, err = peersNamed(*only)
@@ -123,9 +113,9 @@ func compare(ctx context.Context, o compareOptions, errs io.Writer) (_ *compareR
 	if err := os.Chmod(o.dir, 0o755); err != nil {
 		return nil, err
 	}
-	if o.headcount == "" && slices.ContainsFunc(o.peers, func(p peer) bool { return strings.HasPrefix(p.name, "headcount") }) {
-		o.headcount = filepath.Join(o.dir, "headcount")
-		if err := local.Build(ctx, o.headcount); err != nil {
+	if o.nodes.Headcount == "" && slices.ContainsFunc(o.peers, func(p peer) bool { return strings.HasPrefix(p.name, "headcount") }) {
+		o.nodes.Headcount = filepath.Join(o.dir, "headcount")
+		if err := local.Build(ctx, o.nodes.Headcount); err != nil {
 			return nil, err
 		}
 	}
@@ -162,7 +152,7 @@ func comparePeer(ctx context.Context, o compareOptions, p peer) (run peerRun, er
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return run, err
 	}
-	s, err := p.start(ctx, o, filepath.Join(dir))
+	s, err := p.start(ctx, o, dir)
 	if err != nil {
 		return run, err
 	}
@@ -177,10 +167,10 @@ func comparePeer(ctx context.Context, o compareOptions, p peer) (run peerRun, er
 	if run.Held > 0 {
 		run.BytesPerMembership = float64(run.MemoryBytes-before.memoryBytes) / float64(run.Held)
 	}
-	if run.Single, err = drive(ctx, s, o, o.load(0), seed+1); err != nil {
+	if run.Single, err = drive(ctx, drivers{site: s, load: o.load(0), seed: seed + 1}, o.connections, o.duration); err != nil {
 		return run, err
 	}
-	run.Bulk, err = drive(ctx, s, o, o.load(o.bulk), seed+2)
+	run.Bulk, err = drive(ctx, drivers{site: s, load: o.load(o.bulk), seed: seed + 2}, o.connections, o.duration)
 	return run, err
 }
 
@@ -199,11 +189,14 @@ func fill(ctx context.Context, s *site, load options, held int, seed uint64) (ui
 	defer cancel()
 	var taken atomic.Int64
 	var users atomic.Uint64
-	t, err := drivers{site: s, load: load, seed: seed, users: &users}.run(ctx, fillConnections, func() bool {
-		return taken.Add(1) <= requests
-	})
+	d := drivers{site: s, load: load, seed: seed, users: &users}
+	senders, err := d.open(ctx, fillConnections)
 	if err != nil {
 		return 0, err
+	}
+	t := d.run(ctx, senders, func() bool { return taken.Add(1) <= requests })
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
 	}
 	for _, trouble := range t.trouble {
 		return 0, fmt.Errorf("%d × %s", trouble.Count, trouble.Example)
@@ -211,20 +204,23 @@ func fill(ctx context.Context, s *site, load options, held int, seed uint64) (ui
 	return t.acknowledged.Load(), nil
 }
 
-// drive measures a closed loop.
-func drive(ctx context.Context, s *site, o compareOptions, load options, seed uint64) (compareFigures, error) {
-	before := usageOf(s.pids)
-	p := newPace(0, o.duration)
-	defer context.AfterFunc(ctx, func() { p.stop.Store(true) })()
-	ctx, cancel := context.WithDeadline(ctx, p.until.Add(replyGrace))
+// drive measures a closed loop over so many connections, for so long.
+func drive(ctx context.Context, d drivers, connections int, long time.Duration) (compareFigures, error) {
+	ctx, cancel := context.WithTimeout(ctx, long+replyGrace)
 	defer cancel()
-	t, err := drivers{site: s, load: load, seed: seed}.run(ctx, o.connections, func() bool { _, more := p.next(); return more })
+	senders, err := d.open(ctx, connections)
 	if err != nil {
 		return compareFigures{}, err
 	}
-	took := time.Since(p.began)
-	f := compareFigures{figures: figuresOf(t, took, 0)}
-	if spent := usageOf(s.pids).processorSeconds - before.processorSeconds; f.Acknowledged > 0 {
+	before := usageOf(d.site.pids)
+	p := newPace(0, long)
+	defer context.AfterFunc(ctx, func() { p.stop.Store(true) })()
+	t := d.run(ctx, senders, func() bool { _, more := p.next(); return more })
+	if ctx.Err() != nil {
+		return compareFigures{}, ctx.Err()
+	}
+	f := compareFigures{figures: figuresOf(t, time.Since(p.began), 0)}
+	if spent := usageOf(d.site.pids).processorSeconds - before.processorSeconds; f.Acknowledged > 0 {
 		f.ProcessorSecondsPerMillion = spent / float64(f.Acknowledged) * 1e6
 	}
 	return f, nil
@@ -238,34 +234,46 @@ type drivers struct {
 	users *atomic.Uint64 // nil: users are drawn; else each is the next one
 }
 
-// run sends as long as more says so, and returns what came of it.
-func (d drivers) run(ctx context.Context, connections int, more func() bool) (*tally, error) {
-	senders := make([]sender, connections)
-	defer func() {
-		for _, s := range senders {
-			if s != nil {
+// open makes the senders: all or none.
+func (d drivers) open(ctx context.Context, connections int) (senders []sender, _ error) {
+	for i := range connections {
+		s, err := d.site.open(ctx, i, d.load)
+		if err != nil {
+			for _, s := range senders {
 				s.close()
 			}
-		}
-	}()
-	for i := range senders {
-		var err error
-		if senders[i], err = d.site.open(ctx, i, d.load); err != nil {
 			return nil, fmt.Errorf("opening connection %d of %d: %w", i+1, connections, err)
 		}
+		senders = append(senders, s)
 	}
-	total := newTally(d.load.bulk > 0)
+	return senders, nil
+}
+
+// draws are what the senders draw from.
+func (d drivers) draws(n int) []draw {
 	segments := newZipf(d.load.segments)
+	list := make([]draw, n)
+	for i := range list {
+		list[i] = newDraw(d.seed, uint64(i), segments, d.load.users)
+		list[i].inOrder, list[i].renewing = d.users, d.load.renewing
+	}
+	return list
+}
+
+// run has each sender send as long as more says so, closes them, and returns what came of
+// it.
+func (d drivers) run(ctx context.Context, senders []sender, more func() bool) *tally {
+	total := newTally(d.load.bulk > 0)
+	draws := d.draws(len(senders))
 	var mu sync.Mutex // guards total
 	var sending sync.WaitGroup
 	for i, s := range senders {
 		sending.Go(func() {
+			defer s.close()
 			t := newTally(d.load.bulk > 0)
-			draw := newDraw(d.seed, uint64(i), segments, d.load.users)
-			draw.inOrder, draw.renewing = d.users, d.load.renewing
 			for more() && ctx.Err() == nil {
 				done := t.done
-				s.send(&draw, time.Now(), t)
+				s.send(&draws[i], time.Now(), t)
 				t.sent++
 				if t.done == done {
 					time.Sleep(errorPause)
@@ -277,5 +285,5 @@ func (d drivers) run(ctx context.Context, connections int, more func() bool) (*t
 		})
 	}
 	sending.Wait()
-	return total, ctx.Err()
+	return total
 }

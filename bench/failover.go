@@ -62,16 +62,10 @@ func parseFailover(args []string, errs io.Writer) (failoverOptions, error) {
 	flags.IntVar(&o.times, "times", 5, "how often each of them happens")
 	flags.Float64Var(&o.rate, "rate", 2000, "`writes` per second, due at fixed instants")
 	flags.IntVar(&o.connections, "connections", 64, "writers; each keeps a connection to every node")
-	flags.StringVar(&o.cluster.Headcount, "headcount", "", "the `program`; it is built from this module if none is given")
-	flags.StringVar(&o.cluster.Dir, "data", "", "`directory` for the cluster's data, on a real disk; a temporary one here if none is given")
-	flags.IntVar(&o.cluster.Port, "port", 8100, "the first node's HTTP `port`; the 30 above it are used too")
-	flags.StringVar(&o.cluster.Postgres, "postgres", "none", "as `headcount dev` takes it: none, auto or a URL")
+	clusterFlags(flags, &o.cluster)
 	flags.StringVar(&o.jsonPath, "json", "", "write the figures to this `file` too")
-	if err := flags.Parse(args); err != nil {
+	if err := parseFlags(flags, args); err != nil {
 		return o, err
-	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("%q is no flag", flags.Arg(0))
 	}
 	for kind := range strings.SplitSeq(*kinds, ",") {
 		f, err := faultNamed(kind)

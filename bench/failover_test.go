@@ -17,9 +17,6 @@ import (
 
 // Real nodes, really killed and stopped, and not one write lost.
 func TestNothingIsLostWhenALeaderEnds(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds headcount and runs two clusters")
-	}
 	file := filepath.Join(t.TempDir(), "failover.json")
 	var out, errs bytes.Buffer
 	exit := run(t.Context(), []string{

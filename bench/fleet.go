@@ -64,7 +64,7 @@ func (f *fleet) drive(ctx context.Context, to target, p *pace) time.Duration {
 	return time.Since(p.began)
 }
 
-// keep has the workers record what they do with a target over time. Nil: no more.
+// keep has the workers record what they do with a target over time.
 func (f *fleet) keep(to target, s *series) {
 	for _, w := range f.workers {
 		w.lanes[to].series = s

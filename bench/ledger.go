@@ -32,6 +32,11 @@ type owed struct {
 	possible      uint32 // the latest that may have been applied; at least acknowledged
 }
 
+// compareOwed orders memberships by user and segment.
+func compareOwed(a, b owed) int {
+	return cmp.Or(cmp.Compare(a.user, b.user), cmp.Compare(a.segment, b.segment))
+}
+
 // settle adds up ledgers, by user and segment.
 func settle(ledgers []ledger) []owed {
 	records := 0
@@ -54,13 +59,11 @@ func settle(ledgers []ledger) []owed {
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b owed) int {
-		return cmp.Or(cmp.Compare(a.user, b.user), cmp.Compare(a.segment, b.segment))
-	})
+	slices.SortFunc(all, compareOwed)
 	// The later expiry wins, whichever came first.
 	whole := all[:0]
 	for _, o := range all {
-		if last := len(whole) - 1; last >= 0 && whole[last].user == o.user && whole[last].segment == o.segment {
+		if last := len(whole) - 1; last >= 0 && compareOwed(whole[last], o) == 0 {
 			whole[last].acknowledged = max(whole[last].acknowledged, o.acknowledged)
 			whole[last].possible = max(whole[last].possible, o.possible)
 		} else {

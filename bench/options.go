@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"headcount/bench/local"
 )
 
 // The bounds of the options.
@@ -71,40 +73,75 @@ func parseOptions(args []string, errs io.Writer) (options, error) {
 	flags.StringVar(&o.htmlPath, "html", "", "write a page with the figures over time to this `file` too")
 	flags.Uint64Var(&o.seed, "seed", 0, "draws the same memberships again; 0: new ones")
 	noBaseline := flags.Bool("no-baseline", false, "do not measure the handler that does nothing")
-	if err := flags.Parse(args); err != nil {
+	if err := parseFlags(flags, args); err != nil {
 		return o, err
 	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("%q is no flag", flags.Arg(0))
-	}
 	o.baseline = !*noBaseline
-	for o.seed == 0 {
-		o.seed = rand.Uint64()
-	}
-	for base := range strings.SplitSeq(*urls, ",") {
-		address, err := addressOf(base)
-		if err != nil {
-			return o, err
-		}
-		o.addresses = append(o.addresses, address)
+	o.seed = seedOr(o.seed)
+	var err error
+	if o.addresses, err = addressesOf(*urls); err != nil {
+		return o, err
 	}
 	return o, o.validate()
 }
 
+// parseFlags reads the arguments, all of which must be flags.
+func parseFlags(flags *flag.FlagSet, args []string) error {
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%q is no flag", flags.Arg(0))
+	}
+	return nil
+}
+
+// programFlags are those of commands that start nodes.
+func programFlags(flags *flag.FlagSet, o *local.Options) {
+	flags.StringVar(&o.Headcount, "headcount", "", "the `program`; it is built from this module if none is given")
+	flags.IntVar(&o.Port, "port", 8100, "the first node's HTTP `port`; the 30 above it are used too")
+}
+
+// clusterFlags are those of commands that have a cluster of their own.
+func clusterFlags(flags *flag.FlagSet, o *local.Options) {
+	programFlags(flags, o)
+	flags.StringVar(&o.Dir, "data", "", "`directory` for the cluster's data, on a real disk; a temporary one here if none is given")
+	flags.StringVar(&o.Postgres, "postgres", "none", "as `headcount dev` takes it: none, auto or a URL")
+}
+
+// bound is what a flag's number may be.
+type bound struct {
+	flag            string
+	value, min, max int
+}
+
+// within returns an error for the first number that is out of its bounds.
+func within(bounds []bound) error {
+	for _, b := range bounds {
+		if b.value < b.min || b.value > b.max {
+			return fmt.Errorf("--%s is %d: give %d to %d", b.flag, b.value, b.min, b.max)
+		}
+	}
+	return nil
+}
+
+// seedOr draws a seed where none is given.
+func seedOr(seed uint64) uint64 {
+	for seed == 0 {
+		seed = rand.Uint64()
+	}
+	return seed
+}
+
 func (o options) validate() error {
-	for _, number := range []struct {
-		flag            string
-		value, min, max int
-	}{
+	if err := within([]bound{
 		{"connections", o.connections, len(o.addresses), connectionsMax},
 		{"segments", o.segments, 1, segmentsMax},
 		{"users", o.users, 1, usersMax},
 		{"bulk", o.bulk, 0, bulkMax},
 		{"runs", o.runs, 1, runsMax},
-	} {
-		if number.value < number.min || number.value > number.max {
-			return fmt.Errorf("--%s is %d: give %d to %d", number.flag, number.value, number.min, number.max)
-		}
+	}); err != nil {
+		return err
 	}
 	if o.duration < durationMin || o.duration > durationMax {
 		return fmt.Errorf("--duration is %s: give %s to %s", o.duration, durationMin, durationMax)
@@ -142,6 +179,18 @@ func (o options) side() options {
 
 // records of one request.
 func (o options) records() int { return max(1, o.bulk) }
+
+// addressesOf returns host:port of each URL of a list, separated by commas.
+func addressesOf(urls string) (list []string, err error) {
+	for base := range strings.SplitSeq(urls, ",") {
+		address, err := addressOf(base)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, address)
+	}
+	return list, nil
+}
 
 // addressOf returns host:port of a base URL.
 func addressOf(base string) (string, error) {

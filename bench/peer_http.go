@@ -23,19 +23,12 @@ func headcountPeer(name, postgres string) peer {
 			return ""
 		},
 		start: func(ctx context.Context, o compareOptions, dir string) (*site, error) {
-			cluster, err := local.Start(ctx, local.Options{Headcount: o.headcount, Dir: dir, Port: o.port, Postgres: postgres})
+			o.nodes.Dir, o.nodes.Postgres = dir, postgres
+			cluster, err := local.Start(ctx, o.nodes)
 			if err != nil {
 				return nil, err
 			}
-			var addresses []string
-			for _, url := range cluster.URLs() {
-				address, err := addressOf(url)
-				if err != nil {
-					return nil, err
-				}
-				addresses = append(addresses, address)
-			}
-			return &site{pids: []int{cluster.Pid()}, open: openHTTP(addresses), stop: cluster.Stop}, nil
+			return &site{pids: []int{cluster.Pid()}, open: openHTTP(cluster.Addresses()), stop: cluster.Stop}, nil
 		},
 	}
 }

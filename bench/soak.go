@@ -45,16 +45,10 @@ func parseSoak(args []string, errs io.Writer) (soakOptions, error) {
 	flags.Float64Var(&o.share, "share", 0.7, "of the most that it takes, measured at first")
 	flags.Float64Var(&o.load.rate, "rate", 0, "`writes` per second, due at fixed instants, instead of --share")
 	flags.DurationVar(&o.calibration, "calibration", 20*time.Second, "how long the most that it takes is measured")
-	flags.StringVar(&o.cluster.Headcount, "headcount", "", "the `program`; it is built from this module if none is given")
-	flags.StringVar(&o.cluster.Dir, "data", "", "`directory` for the cluster's data, on a real disk; a temporary one here if none is given")
-	flags.IntVar(&o.cluster.Port, "port", 8100, "the first node's HTTP `port`; the 30 above it are used too")
-	flags.StringVar(&o.cluster.Postgres, "postgres", "none", "as `headcount dev` takes it: none, auto or a URL")
+	clusterFlags(flags, &o.cluster)
 	flags.StringVar(&o.load.jsonPath, "json", "", "write the figures to this `file` too")
-	if err := flags.Parse(args); err != nil {
+	if err := parseFlags(flags, args); err != nil {
 		return o, err
-	}
-	if flags.NArg() > 0 {
-		return o, fmt.Errorf("%q is no flag", flags.Arg(0))
 	}
 	o.load.users = max(1, o.held)
 	o.load.seed = rand.Uint64()
@@ -83,15 +77,7 @@ func soak(ctx context.Context, o soakOptions, errs io.Writer) (_ *soakReport, er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, cluster.Stop()) }()
-	o.load.addresses = nil
-	for _, url := range cluster.URLs() {
-		address, err := addressOf(url)
-		if err != nil {
-			return nil, err
-		}
-		o.load.addresses = append(o.load.addresses, address)
-	}
-	s := &site{pids: cluster.Pids(), open: openHTTP(o.load.addresses)}
+	s := &site{pids: cluster.Pids(), open: openHTTP(cluster.Addresses())}
 	filling := o.load
 	filling.bulk = soakBulk
 	fmt.Fprintf(errs, "putting in %s memberships\n", grouped(float64(o.held)))
@@ -101,7 +87,7 @@ func soak(ctx context.Context, o soakOptions, errs io.Writer) (_ *soakReport, er
 	report := newSoakReport(o)
 	if o.load.rate == 0 {
 		fmt.Fprintf(errs, "measuring the most that it takes, for %s\n", o.calibration)
-		most, err := drive(ctx, s, compareOptions{duration: o.calibration, connections: o.load.connections}, o.load, o.load.seed+1)
+		most, err := drive(ctx, drivers{site: s, load: o.load, seed: o.load.seed + 1}, o.load.connections, o.calibration)
 		if err != nil {
 			return nil, err
 		}
@@ -116,24 +102,22 @@ func soak(ctx context.Context, o soakOptions, errs io.Writer) (_ *soakReport, er
 
 // soakThrough writes at the rate, and fills the report window by window.
 func soakThrough(ctx context.Context, o soakOptions, s *site, dirs []string, report *soakReport, errs io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, o.load.duration+replyGrace)
+	defer cancel()
+	d := drivers{site: s, load: o.load, seed: o.load.seed + 2}
+	senders, err := d.open(ctx, o.load.connections)
+	if err != nil {
+		return err
+	}
+	draws := d.draws(len(senders))
 	p := newPace(o.load.rate, o.load.duration)
 	defer context.AfterFunc(ctx, func() { p.stop.Store(true) })()
-	deadline, cancel := context.WithDeadline(ctx, p.until.Add(replyGrace))
-	defer cancel()
 	all := &windows{long: o.window, began: p.began}
 	var writing sync.WaitGroup
-	for i := range o.load.connections {
-		sender, err := s.open(deadline, i, o.load)
-		if err != nil {
-			p.stop.Store(true)
-			writing.Wait()
-			return fmt.Errorf("opening connection %d of %d: %w", i+1, o.load.connections, err)
-		}
+	for i, sender := range senders {
 		writing.Go(func() {
 			defer sender.close()
-			d := newDraw(o.load.seed+2, uint64(i), newZipf(o.load.segments), o.load.users)
-			d.renewing = true
-			all.write(p, sender, &d)
+			all.write(p, sender, &draws[i])
 		})
 	}
 	ended := make(chan struct{})

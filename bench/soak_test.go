@@ -11,9 +11,6 @@ import (
 
 // A real cluster, for some seconds.
 func TestSoak(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds headcount and runs a cluster")
-	}
 	file := filepath.Join(t.TempDir(), "soak.json")
 	var out, errs bytes.Buffer
 	exit := run(t.Context(), []string{

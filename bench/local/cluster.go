@@ -185,10 +185,18 @@ func (c *Cluster) Dirs() (list []string) {
 	return list
 }
 
+// Addresses are where the nodes take requests: host:port.
+func (c *Cluster) Addresses() (list []string) {
+	for i := range Nodes {
+		list = append(list, "127.0.0.1:"+strconv.Itoa(c.options.Port+i))
+	}
+	return list
+}
+
 // URLs of the nodes.
 func (c *Cluster) URLs() (list []string) {
-	for i := range Nodes {
-		list = append(list, "http://127.0.0.1:"+strconv.Itoa(c.options.Port+i))
+	for _, address := range c.Addresses() {
+		list = append(list, "http://"+address)
 	}
 	return list
 }
@@ -262,7 +270,9 @@ func (c *Cluster) Stop() error {
 		_ = syscall.Kill(pid, syscall.SIGCONT)
 	}
 	c.mu.Unlock()
-	return errors.Join(c.dev.Stop(stopTimeout), c.sweep())
+	err := c.dev.Stop(stopTimeout)
+	<-c.read // its nodes end with it
+	return errors.Join(err, c.sweep())
 }
 
 func (c *Cluster) sweep() error {
