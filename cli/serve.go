@@ -149,8 +149,9 @@ func nodeOptions(c *config.Config, self config.Node, join string, peer net.Liste
 		Schedule: func(expression, timeZone string) (node.Schedule, error) {
 			return config.ParseSchedule(expression, timeZone)
 		},
-		Fatal:  fatal(logger),
-		Logger: logger,
+		OutboxMemoryBytes: c.Postgres.OutboxMemoryBytes,
+		Fatal:             fatal(logger),
+		Logger:            logger,
 	}
 	for _, n := range c.Nodes {
 		o.Founders = append(o.Founders, addresses(n))
@@ -158,6 +159,7 @@ func nodeOptions(c *config.Config, self config.Node, join string, peer net.Liste
 	if sink != nil {
 		o.Settings.OutboxBytesMax = uint64(c.Postgres.OutboxBytesMax)
 		o.Settings.OutboxWindowBytesMax = uint64(c.Postgres.WindowBytesMax)
+		o.Settings.OutboxWindowSeconds = uint64(c.Postgres.WindowMax / time.Second)
 		o.Copy = copier(sink, logger)
 	}
 	return o

@@ -40,7 +40,8 @@ type Settings struct {
 	OutboxBytesMax uint64 `json:"outboxBytesMax"` // per shard; 0: nothing is copied to PostgreSQL
 	HistoryPoints  uint64 `json:"historyPoints"`
 
-	OutboxWindowBytesMax uint64 `json:"outboxWindowBytesMax"` // per shard, of what PostgreSQL has
+	OutboxWindowBytesMax uint64 `json:"outboxWindowBytesMax"`          // per shard, of what PostgreSQL has
+	OutboxWindowSeconds  uint64 `json:"outboxWindowSeconds,omitempty"` // the same by age; 0: however old
 
 	TickSchedule string `json:"tickSchedule"`
 	TickTimeZone string `json:"tickTimeZone"`

@@ -71,7 +71,10 @@ type Postgres struct {
 	FlushRowsMax   int           // rows in one flush
 	OutboxBytesMax int64         // per shard, replicated setting: a fuller outbox answers writes with 503
 	WindowBytesMax int64         // per shard, replicated setting: of what PostgreSQL has and is kept, should it be set back
-	Retention      time.Duration // rows that expired longer ago are deleted; 0: they stay
+	WindowMax      time.Duration // replicated setting: the same by age
+	// OutboxMemoryBytes is what memory keeps of both, per shard; the rest is on disk.
+	OutboxMemoryBytes int64
+	Retention         time.Duration // rows that expired longer ago are deleted; 0: they stay
 }
 
 // Raft holds the timings and thresholds of every Raft group of a node.
@@ -128,8 +131,11 @@ func Default() *Config {
 		Tick: Tick{Schedule: "0 0 * * *", TimeZone: "UTC", SkewMax: 500 * time.Millisecond},
 		Postgres: Postgres{
 			FlushRowsMax:   100_000,
-			OutboxBytesMax: 256 * mib,
-			WindowBytesMax: 16 * mib,
+			OutboxBytesMax: 4 * gib,
+			WindowBytesMax: 1 * gib,
+			WindowMax:      day,
+
+			OutboxMemoryBytes: 32 * mib,
 		},
 		Raft: Raft{
 			HeartbeatTimeout:   time.Second,

@@ -154,7 +154,7 @@ http:
   connections_per_ip_max: 4
 write: {timeout: 250ms, queue_bytes_max: 1MiB, default_lifetime: 1d12h, lifetime_max: 30d}
 tick: {schedule: "@every 30s", time_zone: Europe/Berlin, skew_max: 1s}
-postgres: {url: "postgres://u:p@h/d", flush_rows_max: 10, outbox_bytes_max: 1GiB, window_bytes_max: 0, retention: 90d}
+postgres: {url: "postgres://u:p@h/d", flush_rows_max: 10, outbox_bytes_max: 1GiB, window_bytes_max: 0, window_max: 1h, outbox_memory_bytes: 1MiB, retention: 90d}
 raft:
   heartbeat_timeout: 200ms
   election_timeout: 300ms

@@ -1,8 +1,8 @@
 package fsm
 
 import (
-	"bytes"
 	"fmt"
+	"math"
 
 	"github.com/hashicorp/raft"
 
@@ -74,7 +74,8 @@ func (st *state) apply(index uint64, entry []byte) (*Result, error) {
 		}
 	case kindAck:
 		if ack := d.uvarint(); d.err == nil {
-			st.outbox.acknowledge(min(ack, index), st.settings.OutboxWindowBytesMax)
+			st.outbox.acknowledge(min(ack, index))
+			st.narrowWindow()
 		}
 	case kindSettings:
 		if s := d.settings(); d.err == nil {
@@ -92,18 +93,24 @@ func (st *state) applySettings(s Settings) {
 	if s.Revision > st.settings.Revision {
 		st.settings = s
 		st.trimHistory()
-		st.outbox.narrow(s.OutboxWindowBytesMax)
+		st.narrowWindow()
 	}
+}
+
+// narrowWindow drops of the outbox what the settings do not ask to keep.
+func (st *state) narrowWindow() {
+	since := int64(math.MinInt64)
+	if seconds := st.settings.OutboxWindowSeconds; seconds > 0 {
+		since = st.time - int64(min(seconds, math.MaxInt64))
+	}
+	st.outbox.narrow(st.settings.OutboxWindowBytesMax, since)
 }
 
 // applyBatches applies the batches of one entry, one after the other.
 func (st *state) applyBatches(index uint64, d *decoder) *Result {
 	st.time = max(st.time, d.seconds())
 	result := &Result{Index: index}
-	news := outboxEntry{index: index, time: st.time}
-	if st.settings.OutboxBytesMax > 0 {
-		news.records = make([]byte, 0, len(d.data)) // at most all of it is news
-	}
+	news := outboxEntry{index: index, time: st.time, records: st.news[:0]}
 	for d.err == nil && len(d.data) > 0 {
 		b, rest, err := nextBatch(d.data)
 		if d.data, d.err = rest, err; err == nil {
@@ -111,11 +118,9 @@ func (st *state) applyBatches(index uint64, d *decoder) *Result {
 		}
 	}
 	if news.rows > 0 {
-		if len(news.records) < cap(news.records)/2 {
-			news.records = bytes.Clone(news.records) // it may wait long: no more room than it is charged for
-		}
 		st.outbox.append(news)
 	}
+	st.news = news.records
 	return result
 }
 
@@ -250,4 +255,5 @@ func (st *state) applyTick(t Tick) {
 	st.lastTick = t.Scheduled
 	st.drain(st.endedBucket(t.Scheduled))
 	st.keepHistory(t.Scheduled)
+	st.narrowWindow()
 }

@@ -117,7 +117,10 @@ type Settings struct {
 	OutboxBytesMax uint64 // 0: nothing is copied to PostgreSQL, the outbox stays empty
 	HistoryPoints  uint64 // ticks whose counts are kept
 
-	OutboxWindowBytesMax uint64 // of what PostgreSQL has and the outbox keeps, should PostgreSQL be set back
+	// Of what PostgreSQL has the outbox keeps so much and for so long, should PostgreSQL
+	// be set back: whichever is less.
+	OutboxWindowBytesMax uint64
+	OutboxWindowSeconds  uint64 // 0: however long
 }
 
 // AppendSettings appends the entry that changes the settings.
@@ -130,8 +133,12 @@ func (s Settings) append(dst []byte) []byte {
 	for _, v := range [...]uint64{s.Revision, s.SegmentsMax, s.OutboxBytesMax, s.HistoryPoints} {
 		dst = binary.AppendUvarint(dst, v)
 	}
-	if s.OutboxWindowBytesMax > 0 { // it came later: without it, entries are as they were
+	// The last came later: without them, entries are as they were.
+	if s.OutboxWindowBytesMax > 0 || s.OutboxWindowSeconds > 0 {
 		dst = binary.AppendUvarint(dst, s.OutboxWindowBytesMax)
+	}
+	if s.OutboxWindowSeconds > 0 {
+		dst = binary.AppendUvarint(dst, s.OutboxWindowSeconds)
 	}
 	return dst
 }
@@ -143,6 +150,9 @@ func (d *decoder) settings() (s Settings) {
 	}
 	if len(d.data) > 0 {
 		s.OutboxWindowBytesMax = d.uvarint()
+	}
+	if len(d.data) > 0 {
+		s.OutboxWindowSeconds = d.uvarint()
 	}
 	return s
 }

@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"hash/crc32"
 	"hash/crc64"
 	"slices"
 
@@ -62,16 +61,10 @@ func (st *state) digest() uint64 {
 	return mixAll(
 		st.memberSum, uint64(st.members), uint64(len(st.segments)),
 		uint64(st.time), uint64(st.watermark), uint64(st.lastTick),
-		s.Revision, s.SegmentsMax, s.OutboxBytesMax, s.HistoryPoints, s.OutboxWindowBytesMax,
-		st.outbox.sum, uint64(st.outbox.rows), uint64(st.outbox.bytes), st.outbox.acked, st.outbox.dropped,
+		s.Revision, s.SegmentsMax, s.OutboxBytesMax, s.HistoryPoints, s.OutboxWindowBytesMax, s.OutboxWindowSeconds,
+		st.outbox.sum, st.outbox.open.digest(), uint64(st.outbox.rows()), uint64(st.outbox.bytes()), st.outbox.acked, st.outbox.dropped,
 		st.originSum, st.historySum,
 	)
-}
-
-// digest takes CRC32C of the records, which processors compute by themselves: this is
-// on the path of every write.
-func (e outboxEntry) digest() uint64 {
-	return mixAll(e.index, uint64(e.rows), uint64(e.time), uint64(len(e.records)), uint64(crc32.Checksum(e.records, castagnoli)))
 }
 
 // sortedTitles lists the segments in a fixed order.

@@ -15,7 +15,8 @@
 //     subtracting its counts, not by visiting users.
 //   - Memberships not yet in PostgreSQL wait in the outbox, which is part of
 //     the state: it is in every snapshot and is trimmed by an entry. A window of what
-//     PostgreSQL had last stays in it, in case PostgreSQL is set back.
+//     PostgreSQL had last stays in it, in case PostgreSQL is set back. What memory has
+//     no room for lies on disk, see [Spool].
 //
 // # Time
 //
@@ -36,8 +37,9 @@
 // # Concurrency
 //
 // Apply, Snapshot and Restore are called by Raft from one goroutine. Persist runs
-// on another while Apply goes on: it reads through a view, see package table. Every
-// other method may be called from any goroutine.
+// on another while Apply goes on: it reads through a view, see package table.
+// SpoolOutbox is called by one goroutine at a time. Every other method may be called
+// from any goroutine.
 //
 // # Structure
 //
@@ -53,4 +55,6 @@
 //	a frame too large to be restored       Persist returns an error, the log keeps the entries
 //	a record out of bounds                 that record's status says so
 //	the outbox is full                     the whole batch is refused, nothing of it applied
+//	the disk takes nothing to spool        SpoolOutbox returns an error, memory keeps it, OutboxIsFull in the end
+//	the disk gives back something else     panic: a restart builds the outbox anew
 package fsm

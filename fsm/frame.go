@@ -19,7 +19,7 @@ import (
 // The checksum runs on from frame to frame, so a frame that was lost, repeated or
 // moved is found as surely as a flipped byte.
 
-const frameBytesMax = 64 << 20 // an outbox entry or a history point is one frame
+const frameBytesMax = 64 << 20 // a block of the outbox or a history point is one frame
 
 // ErrSnapshot is wrapped by every refusal of a snapshot.
 var ErrSnapshot = errors.New("snapshot refused")

@@ -18,12 +18,15 @@ type Config struct {
 	Incarnation   [16]byte // of the cluster
 	HashKey       [16]byte // keys the hash of user IDs
 	BucketSeconds int64    // width of a bucket, >= 1
+	BlockBytes    int64    // what the outbox keeps and drops at once, more or less, >= 1
 	Born          int64    // Unix seconds, >= 0; time begins here: nothing earlier is counted, no earlier tick is owed
 }
 
 // Machine is the state machine of one shard. Make one with [New].
 type Machine struct {
-	config Config
+	config  Config
+	spool   Spool
+	crowded chan struct{} // see OutboxCrowded
 
 	mu struct {
 		sync.RWMutex
@@ -68,18 +71,19 @@ type state struct {
 	tallies     *tally.Memory
 	reclaims    reclaims
 	ahead       [aheadRecords]upcoming // the records that are being applied
+	news        []byte                 // scratch: the records of an entry that PostgreSQL must hear of
 	touched     uint64                 // what lookAhead has read, so that it is read
 	written     uint64                 // userBit of who was written since lookAhead
 }
 
 // New returns an empty machine, as every replica begins.
 func New(c Config) *Machine {
-	m := &Machine{config: c}
-	m.mu.state = newState(c)
+	m := &Machine{config: c, crowded: make(chan struct{}, 1)}
+	m.mu.state = newState(c, Spool{})
 	return m
 }
 
-func newState(c Config) *state {
+func newState(c Config, s Spool) *state {
 	st := &state{
 		bucketSeconds: c.BucketSeconds,
 		hashKey: [2]uint64{
@@ -92,6 +96,7 @@ func newState(c Config) *state {
 		origins:  make(map[string]*origin),
 		tables:   table.NewMemory(),
 		tallies:  tally.NewMemory(),
+		outbox:   outbox{blockBytes: int(c.BlockBytes), spool: spool{Spool: s}},
 	}
 	st.watermark = st.currentBucket()
 	st.horizon = st.watermark
@@ -117,13 +122,20 @@ func (st *state) endedBucket(at int64) uint32 {
 // currentBucket returns the last bucket that has ended at the machine's time.
 func (st *state) currentBucket() uint32 { return st.endedBucket(st.time) }
 
-// publish tells the readers that the state has changed. The caller holds mu.
+// publish tells the readers that the state has changed, and whoever spools the outbox
+// if there is need. The caller holds mu.
 func (m *Machine) publish() {
 	m.index.Store(m.mu.state.index)
 	m.changes.Add(1)
 	if m.mu.changed != nil {
 		close(m.mu.changed)
 		m.mu.changed = nil
+	}
+	if m.mu.state.outbox.crowded() {
+		select {
+		case m.crowded <- struct{}{}:
+		default: // it knows
+		}
 	}
 }
 

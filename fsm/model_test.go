@@ -1,6 +1,7 @@
 package fsm_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"math"
@@ -14,6 +15,7 @@ import (
 // of its bucket, and a membership counts before that instant.
 type model struct {
 	width int64 // of a bucket, in seconds
+	block int64 // so many bytes, and it is sealed
 	index uint64
 	facts
 }
@@ -26,8 +28,7 @@ type facts struct {
 	lastTick int64
 	settings fsm.Settings
 	origins  map[string]lastBatch
-	outbox   []news // what PostgreSQL does not have
-	window   []news // what it has and is kept
+	blocks   [][]news // the outbox; the last block is open
 	acked    uint64
 	dropped  uint64
 	history  []fsm.HistoryPoint
@@ -46,7 +47,7 @@ type news struct {
 	index   uint64
 	time    int64
 	records []request
-	bytes   int64 // of the encoded records
+	bytes   int64 // of the encoded records; once it is in the outbox, of all of it
 }
 
 // request is a record that can be compared and printed.
@@ -57,7 +58,8 @@ type request struct {
 }
 
 func newModel(c fsm.Config) *model {
-	return &model{width: c.BucketSeconds, facts: facts{
+	return &model{width: c.BucketSeconds, block: c.BlockBytes, facts: facts{
+		blocks:   make([][]news, 1),
 		ends:     map[membership]int64{},
 		origins:  map[string]lastBatch{},
 		time:     c.Born,
@@ -101,7 +103,7 @@ func (m *model) applyBatches(e batches) fsm.Result {
 		result.Batches = append(result.Batches, m.applyBatch(b, full, &heard))
 	}
 	if len(heard.records) > 0 {
-		m.outbox = append(m.outbox, heard)
+		m.hear(heard)
 	}
 	return result
 }
@@ -201,6 +203,7 @@ func (m *model) applyTick(e tick) {
 	}
 	m.history = append(m.history, point)
 	m.trimHistory()
+	m.narrowWindow()
 }
 
 func (m *model) trimHistory() {
@@ -209,35 +212,71 @@ func (m *model) trimHistory() {
 	}
 }
 
+func (m *model) hear(n news) {
+	for _, field := range []uint64{n.index, uint64(len(n.records)), uint64(n.time), uint64(n.bytes)} {
+		n.bytes += int64(len(binary.AppendUvarint(nil, field)))
+	}
+	open := &m.blocks[len(m.blocks)-1]
+	if *open = append(*open, n); bytesOf(*open) >= m.block {
+		m.blocks = append(m.blocks, nil)
+	}
+}
+
 func (m *model) applyAck(index uint64) {
 	m.acked = max(m.acked, min(index, m.index))
-	for len(m.outbox) > 0 && m.outbox[0].index <= m.acked {
-		m.window, m.outbox = append(m.window, m.outbox[0]), m.outbox[1:]
-	}
 	m.narrowWindow()
 }
 
+// has reports whether PostgreSQL has all of what is heard.
+func (m *model) has(all []news) bool { return len(all) == 0 || all[len(all)-1].index <= m.acked }
+
+// owed is what PostgreSQL does not have; a sealed block of which it has a part is owed
+// whole.
+func (m *model) owed() (owed []news) {
+	open := len(m.blocks) - 1
+	for _, b := range m.blocks[:open] {
+		if !m.has(b) {
+			owed = append(owed, b...)
+		}
+	}
+	for _, n := range m.blocks[open] {
+		if n.index > m.acked {
+			owed = append(owed, n)
+		}
+	}
+	return owed
+}
+
+func (m *model) windowBytes() int64 { return bytesOf(slices.Concat(m.blocks...)) - bytesOf(m.owed()) }
+
+// narrowWindow drops whole blocks that PostgreSQL has, until the rest is neither too
+// much nor too old.
 func (m *model) narrowWindow() {
-	for len(m.window) > 0 && uint64(bytesOf(m.window)) > m.settings.OutboxWindowBytesMax {
-		m.dropped, m.window = m.window[0].index, m.window[1:]
+	for first := m.blocks[0]; len(first) > 0 && m.has(first); first = m.blocks[0] {
+		last := first[len(first)-1]
+		tooMuch := uint64(m.windowBytes()) > m.settings.OutboxWindowBytesMax
+		tooOld := m.settings.OutboxWindowSeconds > 0 && uint64(m.time-last.time) > m.settings.OutboxWindowSeconds
+		if !tooMuch && !tooOld {
+			break
+		}
+		if m.dropped = last.index; len(m.blocks) == 1 {
+			m.blocks[0] = nil
+		} else {
+			m.blocks = m.blocks[1:]
+		}
 	}
 }
 
-// entryCost is what an entry of the outbox is charged beyond its records, in bytes.
-const entryCost = 64
-
-func (m *model) outboxBytes() int64 { return bytesOf(m.outbox) }
-
 func bytesOf(all []news) (bytes int64) {
 	for _, n := range all {
-		bytes += n.bytes + entryCost
+		bytes += n.bytes
 	}
 	return bytes
 }
 
 func (m *model) outboxIsFull() bool {
 	limit := m.settings.OutboxBytesMax
-	return limit > 0 && uint64(m.outboxBytes()) >= limit
+	return limit > 0 && uint64(bytesOf(m.owed())) >= limit
 }
 
 // counts is what a reader sees whose latest now was readAt.

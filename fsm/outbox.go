@@ -1,21 +1,100 @@
 package fsm
 
-import "sort"
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"iter"
+	"os"
+	"slices"
+	"sort"
+)
 
-// outbox holds what PostgreSQL does not have yet, one piece per entry, in log
-// order, and before it the window: what PostgreSQL had last, in case it is set back.
-// Entries are immutable once appended.
+// outbox holds what PostgreSQL does not have yet, in log order, and before it the
+// window: what PostgreSQL had last, in case it is set back.
+//
+// It is a list of blocks of whole entries. The last one is open: it takes entries until
+// it has blockBytes; then it is sealed. A sealed block is owed, kept and dropped as one.
+// So where blocks end follows from the log alone, and replicas agree on what is charged
+// and what is still here, wherever each of them has its blocks: those that memory has no
+// room for are spooled, the oldest first.
 type outbox struct {
-	entries []outboxEntry
-	window  int    // how many of them, from the first, PostgreSQL has
+	blockBytes int
+	sealed     []outboxBlock
+	open       outboxBlock
+
+	acked   uint64 // PostgreSQL has everything up to this index
 	dropped uint64 // entries up to this index have left, all later ones are here
 
-	windowBytes int64
-	rows, bytes int64  // of what PostgreSQL does not have
-	acked       uint64 // PostgreSQL has everything up to this index
-	sum         uint64 // Σ of the entries' digests
+	// PostgreSQL has the first window of the sealed blocks, and of the open one, once it
+	// has all sealed ones, the entries that openAcked counts. A block of which it has only
+	// a part is owed whole.
+	window    int
+	openAcked outboxPart
+	kept      outboxPart // in the window, without the open block
+	owed      outboxPart // in the other sealed blocks
+	sum       uint64     // Σ of the sealed blocks' digests
+
+	// Not replicated.
+	spool   spool
+	spooled int   // so many of the sealed blocks, from the first, are on disk
+	memory  int64 // bytes of the sealed blocks that are not
 }
 
+// outboxPart is the size of a part of an outbox.
+type outboxPart struct{ rows, bytes int64 }
+
+func (p *outboxPart) add(b *outboxBlock)  { p.rows, p.bytes = p.rows+b.rows, p.bytes+b.bytes }
+func (p *outboxPart) take(b *outboxBlock) { p.rows, p.bytes = p.rows-b.rows, p.bytes-b.bytes }
+
+// outboxBlock is a run of whole entries. What is in it is immutable: the open one grows
+// behind it.
+type outboxBlock struct {
+	outboxPart
+	last uint64 // index of the last entry
+	from int64  // the machine's time when the first entry was applied, Unix seconds
+	till int64  // the same of the last one
+	crc  uint32 // CRC32C of the data
+
+	data   []byte   // the entries' encodings; nil: they are in the file
+	file   *os.File // see spool
+	offset int64
+}
+
+func (b *outboxBlock) append(e outboxEntry) {
+	begin := len(b.data)
+	if begin == 0 {
+		b.from = e.time
+	}
+	b.data = e.append(b.data)
+	b.crc = crc32.Update(b.crc, castagnoli, b.data[begin:]) // processors compute it by themselves
+	b.last, b.till = e.index, e.time
+	b.rows += int64(e.rows)
+	b.bytes = int64(len(b.data))
+}
+
+func (b *outboxBlock) digest() uint64 {
+	return mixAll(b.last, uint64(b.rows), uint64(b.bytes), uint64(b.crc))
+}
+
+// read returns the entries' encodings. A file that does not give back what was written
+// ends the process: the next start builds it anew.
+func (b *outboxBlock) read() []byte {
+	if b.data != nil || b.bytes == 0 {
+		return b.data
+	}
+	data := make([]byte, b.bytes)
+	if _, err := b.file.ReadAt(data, b.offset); err != nil {
+		panic(fmt.Sprintf("fsm: the outbox cannot be read back from disk: %v; a restart builds it anew", err))
+	}
+	if crc32.Checksum(data, castagnoli) != b.crc {
+		panic("fsm: the outbox was damaged on disk; a restart builds it anew")
+	}
+	return data
+}
+
+// outboxEntry is what one entry of the log has for PostgreSQL.
 type outboxEntry struct {
 	index   uint64
 	rows    int
@@ -23,69 +102,170 @@ type outboxEntry struct {
 	records []byte // their encodings, see [AppendRecord]
 }
 
-// outboxEntryCost is what an entry is charged beyond its records, in bytes.
-const outboxEntryCost = 64
-
-func (e outboxEntry) cost() int64 { return int64(len(e.records)) + outboxEntryCost }
-
-func (o *outbox) append(e outboxEntry) {
-	o.entries = append(o.entries, e)
-	o.sum += e.digest()
-	if e.index <= o.acked { // it is restored
-		o.window++
-		o.windowBytes += e.cost()
-		return
+func (e outboxEntry) append(b []byte) []byte {
+	for _, v := range [...]uint64{e.index, uint64(e.rows), uint64(e.time), uint64(len(e.records))} {
+		b = binary.AppendUvarint(b, v)
 	}
-	o.rows += int64(e.rows)
-	o.bytes += e.cost()
+	return append(b, e.records...)
 }
 
-// acknowledge says that the entries up to index are in PostgreSQL, and keeps the last of
-// them that fit into so many bytes.
-func (o *outbox) acknowledge(index, windowBytesMax uint64) {
+// outboxEntry reads an entry.
+func (d *decoder) outboxEntry() outboxEntry {
+	e := outboxEntry{index: d.uvarint(), rows: d.length(1 << 30), time: d.seconds()}
+	e.records = d.bytes(d.length(frameBytesMax), frameBytesMax)
+	if d.err == nil && e.rows == 0 {
+		d.err = errors.New("outbox entry without rows")
+	}
+	return e
+}
+
+// entriesOf goes through the entries of a block's data.
+func entriesOf(data []byte) iter.Seq[outboxEntry] {
+	return func(yield func(outboxEntry) bool) {
+		for d := (decoder{data: data}); len(d.data) > 0; {
+			e := d.outboxEntry()
+			if d.err != nil {
+				panic(fmt.Sprintf("fsm: the outbox holds what is no entry: %v", d.err))
+			}
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+func (o *outbox) append(e outboxEntry) {
+	o.open.append(e)
+	if len(o.open.data) >= o.blockBytes {
+		o.seal()
+	}
+}
+
+// seal closes the open block and opens the next.
+func (o *outbox) seal() {
+	b := o.open
+	if cap(b.data)-len(b.data) > len(b.data)/4 {
+		b.data = slices.Clone(b.data) // it may wait long: little more room than it is charged for
+	}
+	// The next one will be as large, more or less.
+	o.open, o.openAcked = outboxBlock{data: make([]byte, 0, len(b.data)+len(b.data)/8)}, outboxPart{}
+	o.sum += b.digest()
+	o.memory += b.bytes
+	if o.window == len(o.sealed) && b.last <= o.acked { // it is restored
+		o.window++
+		o.kept.add(&b)
+	} else {
+		o.owed.add(&b)
+	}
+	o.sealed = append(o.sealed, b)
+}
+
+// acknowledge says that the entries up to index are in PostgreSQL.
+func (o *outbox) acknowledge(index uint64) {
 	if index <= o.acked {
 		return
 	}
 	o.acked = index
-	for o.window < len(o.entries) && o.entries[o.window].index <= index {
-		e := &o.entries[o.window]
-		o.rows -= int64(e.rows)
-		o.bytes -= e.cost()
-		o.windowBytes += e.cost()
-		o.window++
+	for ; o.window < len(o.sealed) && o.sealed[o.window].last <= index; o.window++ {
+		o.owed.take(&o.sealed[o.window])
+		o.kept.add(&o.sealed[o.window])
 	}
-	o.narrow(windowBytesMax)
+	o.countOpen()
 }
 
-// narrow forgets the oldest entries of the window until it has at most so many bytes.
-func (o *outbox) narrow(bytesMax uint64) {
+// countOpen counts what PostgreSQL has of the open block.
+func (o *outbox) countOpen() {
+	o.openAcked = outboxPart{}
+	if o.window < len(o.sealed) {
+		return
+	}
+	data := o.open.data
+	for len(data) > 0 {
+		d := decoder{data: data}
+		e := d.outboxEntry()
+		if e.index > o.acked {
+			break
+		}
+		o.openAcked.rows += int64(e.rows)
+		data = d.data
+	}
+	o.openAcked.bytes = int64(len(o.open.data) - len(data))
+}
+
+// narrow drops the oldest blocks of the window until it has at most bytesMax, and
+// nothing that PostgreSQL was owed at an instant before since, Unix seconds.
+func (o *outbox) narrow(bytesMax uint64, since int64) {
+	excess := func(b *outboxBlock) bool { return uint64(o.windowBytes()) > bytesMax || b.till < since }
 	n := 0
-	for n < o.window && uint64(o.windowBytes) > bytesMax {
-		e := &o.entries[n]
-		o.windowBytes -= e.cost()
-		o.sum -= e.digest()
-		o.dropped = e.index
-		*e = outboxEntry{}
-		n++
+	for ; n < o.window && excess(&o.sealed[n]); n++ {
+		b := &o.sealed[n]
+		o.kept.take(b)
+		o.sum -= b.digest()
+		o.dropped = b.last
+		if n >= o.spooled {
+			o.memory -= b.bytes
+		}
+		*b = outboxBlock{} // of whoever still reads it there is a copy
 	}
 	o.window -= n
-	if o.entries = o.entries[n:]; len(o.entries) == 0 {
-		o.entries = nil
+	o.spooled = max(o.spooled-n, 0)
+	if o.sealed = o.sealed[n:]; len(o.sealed) == 0 {
+		o.sealed = nil
+		if o.open.bytes > 0 && o.openAcked == o.open.outboxPart && excess(&o.open) {
+			o.dropped = o.open.last
+			o.open, o.openAcked = outboxBlock{}, outboxPart{}
+		}
 	}
 }
+
+// rows counts what PostgreSQL does not have.
+func (o *outbox) rows() int64 { return o.owed.rows + o.open.rows - o.openAcked.rows }
+
+// bytes is their size.
+func (o *outbox) bytes() int64 { return o.owed.bytes + o.open.bytes - o.openAcked.bytes }
+
+// windowBytes is the size of what PostgreSQL has.
+func (o *outbox) windowBytes() int64 { return o.kept.bytes + o.openAcked.bytes }
 
 // oldest returns when the oldest entry that PostgreSQL does not have was applied, 0 if
-// there is none.
+// there is none. Of a sealed block it takes the first.
 func (o *outbox) oldest() int64 {
-	if o.window == len(o.entries) {
-		return 0
+	switch {
+	case o.window < len(o.sealed):
+		return o.sealed[o.window].from
+	case o.openAcked.bytes < o.open.bytes:
+		d := decoder{data: o.open.data[o.openAcked.bytes:]}
+		return d.outboxEntry().time
 	}
-	return o.entries[o.window].time
+	return 0
 }
 
-// after returns the position of the first entry above index.
-func (o *outbox) after(index uint64) int {
-	return sort.Search(len(o.entries), func(i int) bool { return o.entries[i].index > index })
+// blocks returns all blocks that have entries.
+func (o *outbox) blocks() []outboxBlock {
+	all := append(make([]outboxBlock, 0, len(o.sealed)+1), o.sealed...)
+	if o.open.bytes > 0 {
+		all = append(all, o.open)
+	}
+	return all
+}
+
+// after returns the blocks that have the entries above index: enough for rowsMax rows.
+func (o *outbox) after(index uint64, rowsMax int) (blocks []outboxBlock) {
+	first := sort.Search(len(o.sealed), func(i int) bool { return o.sealed[i].last > index })
+	rows := int64(0) // surely above index
+	for _, b := range o.sealed[first:] {
+		if rows >= int64(rowsMax) {
+			return blocks
+		}
+		if len(blocks) > 0 {
+			rows += b.rows
+		}
+		blocks = append(blocks, b)
+	}
+	if o.open.last > index {
+		blocks = append(blocks, o.open)
+	}
+	return blocks
 }
 
 // OutboxBatch is a run of whole outbox entries.
@@ -97,17 +277,23 @@ type OutboxBatch struct {
 
 // OutboxNext returns the entries above index that are still here, whole, stopping before
 // rowsMax is exceeded unless the first alone is larger. ok is false when there are none.
+// It may read from disk.
 func (m *Machine) OutboxNext(index uint64, rowsMax int) (b OutboxBatch, ok bool) {
 	m.mu.RLock()
-	defer m.mu.RUnlock()
-	o := &m.mu.state.outbox
-	for _, e := range o.entries[o.after(index):] {
-		if b.Rows > 0 && b.Rows+e.rows > rowsMax {
-			break
+	blocks := m.mu.state.outbox.after(index, rowsMax)
+	m.mu.RUnlock()
+	for i := range blocks {
+		for e := range entriesOf(blocks[i].read()) {
+			if e.index <= index {
+				continue
+			}
+			if b.Rows > 0 && b.Rows+e.rows > rowsMax {
+				return b, true
+			}
+			b.Index = e.index
+			b.Rows += e.rows
+			b.Records = append(b.Records, slices.Clip(e.records))
 		}
-		b.Index = e.index
-		b.Rows += e.rows
-		b.Records = append(b.Records, e.records)
 	}
 	return b, b.Rows > 0
 }
@@ -127,15 +313,16 @@ func (m *Machine) OutboxDropped() uint64 {
 	return m.mu.state.outbox.dropped
 }
 
-// OutboxIsFull reports whether Apply would refuse a batch now. A leader asks
-// before it proposes one, so that a full outbox does not fill the log as well.
+// OutboxIsFull reports whether Apply would refuse a batch now, or this machine's disk
+// does not keep up with what its memory has no room for. A leader asks before it
+// proposes a batch, so that a full outbox does not fill the log as well.
 func (m *Machine) OutboxIsFull() bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return m.mu.state.outboxIsFull()
+	return m.mu.state.outboxIsFull() || m.mu.state.outbox.floods()
 }
 
 func (st *state) outboxIsFull() bool {
 	limit := st.settings.OutboxBytesMax
-	return limit > 0 && uint64(st.outbox.bytes) >= limit
+	return limit > 0 && uint64(st.outbox.bytes()) >= limit
 }

@@ -162,7 +162,10 @@ func TestOutboxIsCharged(t *testing.T) {
 	s := newShard(t)
 	records := []fsm.Record{put("ann", "RU", noon+minute), erase("bob")}
 	s.write(noon, records...)
-	want := int64(len(encodeRecords(records))) + entryCost
+	m := newModel(shardConfig)
+	m.index, m.time = s.index, noon
+	m.hear(news{index: s.index, time: noon, records: make([]request, 2), bytes: int64(len(encodeRecords(records)))})
+	want := bytesOf(m.owed())
 	if got := s.Stats().OutboxBytes; got != want {
 		t.Errorf("the outbox is charged %d bytes, want %d", got, want)
 	}

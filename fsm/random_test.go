@@ -60,6 +60,7 @@ func TestMachineBehavesLikeModel(t *testing.T) {
 		"the leader catches up", "the follower catches up", "a new replica catches up",
 		"counts at a later instant", "a forecast that falls", "an overlap", "a history with counts",
 		"a read ahead beside a snapshot", "a read ahead of a follower that lags",
+		"spooled",
 	} {
 		if tally[what] < count/10 {
 			t.Errorf("%s: only %d times in %d sequences", what, tally[what], count)

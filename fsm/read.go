@@ -113,6 +113,7 @@ type Stats struct {
 	OutboxAcked uint64 // see OutboxAcked
 
 	OutboxWindowBytes int64 // of entries that PostgreSQL has
+	OutboxMemoryBytes int64 // of both, what is not on disk; differs between replicas
 }
 
 // Stats returns a consistent look at the machine. It is cheap: nothing is visited.
@@ -129,12 +130,13 @@ func (m *Machine) Stats() Stats {
 		Settings:    st.settings,
 		Memberships: st.members,
 		Segments:    len(st.segments),
-		OutboxRows:  st.outbox.rows,
-		OutboxBytes: st.outbox.bytes,
+		OutboxRows:  st.outbox.rows(),
+		OutboxBytes: st.outbox.bytes(),
 		OutboxSince: st.outbox.oldest(),
 		OutboxAcked: st.outbox.acked,
 
-		OutboxWindowBytes: st.outbox.windowBytes,
+		OutboxWindowBytes: st.outbox.windowBytes(),
+		OutboxMemoryBytes: st.outbox.memory + st.outbox.open.bytes,
 	}
 	return s
 }

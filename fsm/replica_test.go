@@ -56,7 +56,7 @@ func (r *replica) view(ids []string) view {
 		full:    r.OutboxIsFull(),
 		history: r.History(),
 	}
-	v.stats.Digest = 0
+	v.stats.Digest, v.stats.OutboxMemoryBytes = 0, 0
 	r.Counts(r.readAt, func(title string, count int64) { v.counts[title] = count })
 	for _, id := range ids {
 		v.users[id] = r.User(r.readAt, []byte(id))
@@ -72,7 +72,6 @@ func outboxOf(m *fsm.Machine, index uint64, rowsMax int) (outbox []news) {
 		index = b.Index
 		n := news{index: b.Index}
 		for _, data := range b.Records {
-			n.bytes += int64(len(data))
 			n.records = append(n.records, decodeRecords(data)...)
 		}
 		if len(n.records) != b.Rows {
@@ -105,10 +104,10 @@ func (m *model) view(readAt int64, ids []string) view {
 			Settings:    m.settings,
 			Memberships: int64(len(m.ends)),
 			Segments:    len(m.titles()),
-			OutboxBytes: m.outboxBytes(),
+			OutboxBytes: bytesOf(m.owed()),
 			OutboxAcked: m.acked,
 
-			OutboxWindowBytes: bytesOf(m.window),
+			OutboxWindowBytes: m.windowBytes(),
 		},
 		counts: m.counts(readAt),
 		users:  map[string][]fsm.Membership{},
@@ -117,14 +116,14 @@ func (m *model) view(readAt int64, ids []string) view {
 	for _, id := range ids {
 		v.users[id] = m.user(readAt, id)
 	}
-	if len(m.outbox) > 0 {
-		v.stats.OutboxSince = m.outbox[0].time
+	if owed := m.owed(); len(owed) > 0 {
+		v.stats.OutboxSince = owed[0].time
 	}
-	for _, n := range m.outbox {
+	for _, n := range m.owed() {
 		v.stats.OutboxRows += int64(len(n.records))
 	}
-	for _, n := range slices.Concat(m.window, m.outbox) {
-		v.outbox = append(v.outbox, news{index: n.index, records: n.records, bytes: n.bytes})
+	for _, n := range slices.Concat(m.blocks...) {
+		v.outbox = append(v.outbox, news{index: n.index, records: n.records})
 	}
 	v.history = append(v.history, m.history...)
 	return v

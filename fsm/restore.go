@@ -15,7 +15,7 @@ import (
 // otherwise the machine is as it was. It implements [raft.FSM].
 func (m *Machine) Restore(r io.ReadCloser) error {
 	defer r.Close() // every byte was checked: its error would say nothing
-	st, err := readSnapshot(r, m.config)
+	st, err := readSnapshot(r, m.config, m.spool)
 	if err != nil {
 		return fmt.Errorf("restoring shard %d: %w", m.config.Shard, err)
 	}
@@ -46,14 +46,14 @@ type restorer struct {
 	state    *state
 	byNumber map[uint64]restoredSegment
 	reserve  int       // pieces that may still be made before their members have come
-	seen     [5]uint64 // segments, members, origins, outbox entries, history points
+	seen     [5]uint64 // segments, members, origins, outbox blocks, history points
 	begun    bool
 	ended    bool
 }
 
-func readSnapshot(r io.Reader, c Config) (*state, error) {
+func readSnapshot(r io.Reader, c Config, s Spool) (*state, error) {
 	frames := newFrameReader(r)
-	x := restorer{config: c, state: newState(c), byNumber: make(map[uint64]restoredSegment), reserve: reservedPiecesMax}
+	x := restorer{config: c, state: newState(c, s), byNumber: make(map[uint64]restoredSegment), reserve: reservedPiecesMax}
 	for !x.ended {
 		kind, payload, err := frames.frame()
 		if err != nil {
@@ -81,7 +81,7 @@ func (x *restorer) frame(kind byte, payload []byte) error {
 	case frameOrigin:
 		return x.addOrigin(&d)
 	case frameOutbox:
-		return x.addOutboxEntry(&d)
+		return x.addOutboxBlock(&d)
 	case frameHistory:
 		return x.addHistoryPoint(&d)
 	case frameEnd:
@@ -195,27 +195,37 @@ func (x *restorer) addOrigin(d *decoder) error {
 	return nil
 }
 
-func (x *restorer) addOutboxEntry(d *decoder) error {
-	e := outboxEntry{index: d.uvarint(), rows: d.length(1 << 30), time: d.seconds()}
-	e.records = bytes.Clone(d.data)
-	if d.err != nil {
-		return d.err
+func (x *restorer) addOutboxBlock(d *decoder) error {
+	o := &x.state.outbox
+	if x.seen[3]++; o.open.bytes > 0 {
+		return errors.New("outbox block after the open one")
 	}
-	if e.rows == 0 {
-		return errors.New("outbox entry without rows")
+	last := o.dropped
+	if n := len(o.sealed); n > 0 {
+		last = o.sealed[n-1].last
 	}
-	if err := checkRecords(e.records, e.rows); err != nil {
-		return err
+	for len(d.data) > 0 {
+		e := d.outboxEntry()
+		if d.err != nil {
+			return d.err
+		}
+		if err := checkRecords(e.records, e.rows); err != nil {
+			return err
+		}
+		if e.index <= last {
+			return errors.New("outbox out of order")
+		}
+		last = e.index
+		sealed := len(o.sealed)
+		if o.append(e); len(o.sealed) > sealed && len(d.data) > 0 {
+			return errors.New("outbox block too long")
+		}
 	}
-	last := x.state.outbox.dropped
-	if n := len(x.state.outbox.entries); n > 0 {
-		last = x.state.outbox.entries[n-1].index
+	for o.crowded() {
+		if err := o.spoolFirst(); err != nil {
+			return err
+		}
 	}
-	if e.index <= last {
-		return errors.New("outbox out of order")
-	}
-	x.state.outbox.append(e)
-	x.seen[3]++
 	return nil
 }
 
@@ -235,7 +245,7 @@ func (x *restorer) addHistoryPoint(d *decoder) error {
 }
 
 func (x *restorer) end(d *decoder) error {
-	for i, what := range [...]string{"segments", "members", "origins", "outbox entries", "history points"} {
+	for i, what := range [...]string{"segments", "members", "origins", "outbox blocks", "history points"} {
 		if n := d.uvarint(); n != x.seen[i] {
 			return fmt.Errorf("%d %s, not %d", x.seen[i], what, n)
 		}
@@ -246,6 +256,7 @@ func (x *restorer) end(d *decoder) error {
 			return fmt.Errorf("segment %q has %d members, not %d", seg.title, seg.stored, seg.members)
 		}
 	}
+	x.state.outbox.countOpen()
 	digest := d.uint64()
 	if got := x.state.digest(); d.err == nil && got != digest {
 		return fmt.Errorf("digest %016x, not %016x", got, digest)

@@ -22,6 +22,7 @@ var shardConfig = fsm.Config{
 	HashKey:       [16]byte{0: 0x5e, 15: 0xed},
 	BucketSeconds: minute,
 	Born:          noon - day,
+	BlockBytes:    1, // so that every entry of the outbox is one by itself
 }
 
 var shardSettings = settings{Revision: 1, SegmentsMax: 100, OutboxBytesMax: 1 << 20, HistoryPoints: 10}

@@ -14,7 +14,7 @@ import (
 )
 
 // snapshotVersion is raised when the frames change meaning.
-const snapshotVersion = 3
+const snapshotVersion = 4
 
 // The kinds of frame, in the order in which they come.
 const (
@@ -22,7 +22,7 @@ const (
 	frameSegment = 'S' // its number in this snapshot, how many members it has, its title
 	frameMembers = 'M' // runs of members: number of the segment, how many, the members
 	frameOrigin  = 'O'
-	frameOutbox  = 'P'
+	frameOutbox  = 'P' // a block; the last may be the open one
 	frameHistory = 'T'
 	frameEnd     = 'E' // how many of each there were, and the digest
 )
@@ -41,7 +41,7 @@ type snapshot struct {
 	header   []byte
 	segments []heldSegment // largest first
 	origins  map[string]origin
-	outbox   []outboxEntry
+	outbox   []outboxBlock
 	history  []HistoryPoint
 	members  int64
 	digest   uint64
@@ -70,7 +70,7 @@ func (m *Machine) Snapshot() (raft.FSMSnapshot, error) {
 		header:    m.header(),
 		segments:  make([]heldSegment, 0, len(st.segments)),
 		origins:   make(map[string]origin, len(st.origins)),
-		outbox:    slices.Clone(st.outbox.entries),
+		outbox:    st.outbox.blocks(),
 		history:   slices.Clone(st.history),
 		members:   st.members,
 		digest:    st.digest(),
@@ -104,6 +104,7 @@ func (c Config) append(b []byte) []byte {
 	b = append(b, c.Incarnation[:]...)
 	b = append(b, c.HashKey[:]...)
 	b = binary.AppendUvarint(b, uint64(c.BucketSeconds))
+	b = binary.AppendUvarint(b, uint64(c.BlockBytes))
 	return binary.AppendUvarint(b, uint64(c.Born))
 }
 
@@ -146,8 +147,8 @@ func (s *snapshot) write(f *frameWriter) error {
 			return err
 		}
 	}
-	for _, e := range s.outbox {
-		if err := f.frame(frameOutbox, e.append(nil)); err != nil {
+	for i := range s.outbox {
+		if err := f.frame(frameOutbox, s.outbox[i].read()); err != nil {
 			return err
 		}
 	}
@@ -235,13 +236,6 @@ func appendOrigin(b []byte, name string, o origin) []byte {
 		b = append(b, byte(s))
 	}
 	return b
-}
-
-func (e outboxEntry) append(b []byte) []byte {
-	for _, v := range [...]uint64{e.index, uint64(e.rows), uint64(e.time)} {
-		b = binary.AppendUvarint(b, v)
-	}
-	return append(b, e.records...)
 }
 
 func (p HistoryPoint) append(b []byte) []byte {

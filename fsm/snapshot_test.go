@@ -215,11 +215,11 @@ func TestRestoreClosesWhatItReads(t *testing.T) {
 	wantSame(t, joined.Machine, s.Machine)
 }
 
-var update = flag.Bool("update", false, "write testdata/snapshot.v3 anew")
+var update = flag.Bool("update", false, "write testdata/snapshot.v4 anew")
 
 // A program that was upgraded restores what its predecessor wrote.
 func TestRestoreOfKeptSnapshot(t *testing.T) {
-	path := filepath.Join("testdata", "snapshot.v3")
+	path := filepath.Join("testdata", "snapshot.v4")
 	s := busyShard(t)
 	if *update {
 		if err := os.WriteFile(path, snapshotOf(t, s.Machine), 0o644); err != nil {

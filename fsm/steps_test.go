@@ -80,8 +80,8 @@ func (tr *trial) stepTick() {
 
 func (tr *trial) stepAck() {
 	e := ack(tr.draw.below(256))
-	if n := len(tr.model.outbox); n > 0 && tr.draw.below(8) > 0 {
-		e = ack(tr.model.outbox[tr.draw.below(n)].index)
+	if owed := tr.model.owed(); len(owed) > 0 && tr.draw.below(8) > 0 {
+		e = ack(owed[tr.draw.below(len(owed))].index)
 	} else if tr.draw.below(8) == 0 {
 		e = math.MaxUint64
 	}
@@ -96,6 +96,7 @@ func (tr *trial) stepSettings() {
 		HistoryPoints:  pick(tr.draw, []uint64{3, 1, 0, math.MaxUint64}),
 
 		OutboxWindowBytesMax: pick(tr.draw, []uint64{0, 1_000, 200, math.MaxUint64}),
+		OutboxWindowSeconds:  pick(tr.draw, []uint64{0, 100, 1, math.MaxUint64}),
 	})
 }
 
@@ -129,7 +130,7 @@ func (tr *trial) stepRead() {
 // lost, and no more rows than asked for unless one entry alone has more.
 func (tr *trial) checkPages(index uint64, rowsMax int) {
 	var got, want []request
-	all := slices.Concat(tr.model.window, tr.model.outbox)
+	all := slices.Concat(tr.model.blocks...)
 	for _, n := range all {
 		if n.index > index {
 			want = append(want, n.records...)

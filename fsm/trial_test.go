@@ -18,6 +18,9 @@ var (
 	trialNodes  = []string{"node-1", "node-2", "node-3"}
 )
 
+// trialMemoryBytes is what a leader that spools keeps in memory of sealed blocks.
+const trialMemoryBytes = 100
+
 // trial drives a leader, a follower that lags, and the model by the same
 // operations, and compares them after every step.
 type trial struct {
@@ -30,6 +33,7 @@ type trial struct {
 	log   []logged // every entry so far
 
 	leader    *replica
+	spools    bool // the leader does
 	follower  *replica
 	followed  int // entries the follower has applied
 	behind    followerModel
@@ -67,6 +71,7 @@ func newTrial(t testing.TB, draw draws) *trial {
 		HashKey:       [16]byte{4, 5, 6},
 		BucketSeconds: width,
 		Born:          int64(draw.below(2)) * 100 * width,
+		BlockBytes:    []int64{1, 50, 200}[draw.below(3)],
 	}
 	tr := &trial{
 		t:            t,
@@ -80,6 +85,10 @@ func newTrial(t testing.TB, draw draws) *trial {
 		digests:      map[string]uint64{},
 		fingerprints: map[uint64]string{},
 		tally:        map[string]int{},
+	}
+	tr.spools = tr.draw.below(2) == 0
+	if tr.spools {
+		tr.leader.UseSpool(fsm.Spool{Dir: t.TempDir(), MemoryBytes: trialMemoryBytes})
 	}
 	tr.check("born")
 	return tr
@@ -113,9 +122,28 @@ func (tr *trial) propose(e entry) {
 		tr.fatalf("Apply wrote to the entry it was given")
 	}
 	tr.log = append(tr.log, logged{index, e, data, tr.leader.Stats().Digest, got})
+	tr.spool(tr.leader)
 	tr.checkDigest()
 	if result, ok := got.(fsm.Result); ok {
 		tr.count(result)
+	}
+}
+
+// spool has a replica's outbox spooled, if it spools.
+func (tr *trial) spool(r *replica) {
+	tr.t.Helper()
+	if err := r.SpoolOutbox(); err != nil {
+		tr.fatalf("%v", err)
+	}
+	st := r.Stats()
+	// The open block, which is never spooled, has less than the blocks have.
+	if most := trialMemoryBytes + tr.config.BlockBytes; tr.spools && r == tr.leader && st.OutboxMemoryBytes > most {
+		tr.fatalf("memory has %d bytes of the outbox, more than %d", st.OutboxMemoryBytes, most)
+	}
+	if all := st.OutboxBytes + st.OutboxWindowBytes; st.OutboxMemoryBytes < all {
+		tr.tally["spooled"]++
+	} else if st.OutboxMemoryBytes > all {
+		tr.fatalf("memory has %d bytes of an outbox of %d", st.OutboxMemoryBytes, all)
 	}
 }
 
@@ -175,6 +203,7 @@ func (tr *trial) replay(what string, r *replica, applied int) {
 			tr.fatalf("%s: digest after entry %d is %016x, want %016x", what, l.index, got, l.digest)
 		}
 	}
+	tr.spool(r)
 	tr.checkView(what, r)
 }
 

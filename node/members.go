@@ -300,7 +300,8 @@ func (n *Node) leadCluster(ctx context.Context) {
 func (n *Node) wantedSettings(have cluster.Settings) cluster.Settings {
 	want := n.options.Settings
 	if want.OutboxBytesMax == 0 {
-		want.OutboxBytesMax, want.OutboxWindowBytesMax = have.OutboxBytesMax, have.OutboxWindowBytesMax
+		want.OutboxBytesMax = have.OutboxBytesMax
+		want.OutboxWindowBytesMax, want.OutboxWindowSeconds = have.OutboxWindowBytesMax, have.OutboxWindowSeconds
 	}
 	return want
 }

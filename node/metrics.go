@@ -34,6 +34,8 @@ func (n *Node) WriteMetrics(w io.Writer) {
 			{"last_tick_seconds", uint64(s.LastTick)},
 			{"outbox_rows", uint64(s.OutboxRows)},
 			{"outbox_bytes", uint64(s.OutboxBytes)},
+			{"outbox_window_bytes", uint64(s.OutboxWindowBytes)},
+			{"outbox_memory_bytes", uint64(s.OutboxMemoryBytes)},
 			{"outbox_since_seconds", uint64(s.OutboxSince)},
 			{"queue_bytes", uint64(r.lane.waitingBytes())},
 			{"log_bytes_since_snapshot", uint64(logBytes)},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,6 +22,10 @@ import (
 	"headcount/fsm"
 	"headcount/transport"
 )
+
+// outboxBlockBytes is what the outbox of a shard charges, drops and spools at once, some
+// 1,500 memberships. It is part of what replicas agree on and must never change.
+const outboxBlockBytes = 64 << 10
 
 // handOverTimeout bounds how long a planned stop waits for other leaders.
 const handOverTimeout = time.Second
@@ -55,6 +60,9 @@ type Options struct {
 	// Schedule parses a schedule in a time zone.
 	Schedule func(expression, timeZone string) (Schedule, error)
 	Copy     Copier // nil: nothing is copied to PostgreSQL
+	// OutboxMemoryBytes is what memory keeps, per shard, of what is or may have to be
+	// copied; the rest is spooled to disk. 0: memory keeps it all.
+	OutboxMemoryBytes int64
 	// Fatal is called when the process must end, with the reason. It does not
 	// return.
 	Fatal  func(error)
@@ -119,6 +127,9 @@ func Open(o Options) (_ *Node, err error) {
 		own: n.report, commits: n.commits, heard: n.compareDigests,
 	}
 	n.peers.mu.reports = make(map[string]heardReport)
+	if err := n.clearSpool(); err != nil {
+		return nil, err
+	}
 	if err := n.openClusterGroup(); err != nil {
 		return nil, err
 	}
@@ -133,6 +144,18 @@ func Open(o Options) (_ *Node, err error) {
 	n.done.Go(func() { keepLogs(n.ctx, o.Raft, n.groups, n.logger) })
 	n.done.Go(func() { watchDisk(n.ctx, o.Raft, n.groups, o.Fatal) })
 	return n, nil
+}
+
+// spoolDir is where outboxes go that memory has no room for.
+func (n *Node) spoolDir() string { return filepath.Join(n.options.DataDir, "spool") }
+
+// clearSpool makes the directory for it. What a process left there that ended between
+// making a file and taking its name is of no use.
+func (n *Node) clearSpool() error {
+	if err := os.RemoveAll(n.spoolDir()); err != nil {
+		return err
+	}
+	return os.MkdirAll(n.spoolDir(), 0o700)
 }
 
 func (n *Node) openClusterGroup() (err error) {
@@ -268,11 +291,15 @@ func (n *Node) openReplica(state *cluster.State, shard uint32) (*replica, error)
 	birth := state.Birth
 	config := fsm.Config{
 		Shard: shard, HashKey: [16]byte(birth.HashKey), BucketSeconds: birth.BucketSeconds, Born: birth.At,
+		BlockBytes: outboxBlockBytes,
 	}
 	if _, err := hex.Decode(config.Incarnation[:], []byte(birth.Incarnation)); err != nil {
 		return nil, fmt.Errorf("incarnation: %w", err)
 	}
 	machine := fsm.New(config)
+	if bytes := n.options.OutboxMemoryBytes; bytes > 0 {
+		machine.UseSpool(fsm.Spool{Dir: n.spoolDir(), MemoryBytes: bytes})
+	}
 	name := fmt.Sprintf("shard-%d", shard)
 	g, err := n.openGroup(shard+1, name, machine)
 	if err != nil {

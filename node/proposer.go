@@ -230,7 +230,7 @@ func refuse(group []*submission, err error) {
 
 func outboxFull() error {
 	return &NotApplied{
-		Reason:     "PostgreSQL is too far behind: the outbox of a shard is full (postgres.outbox_bytes_max)",
+		Reason:     "PostgreSQL is too far behind: the outbox of a shard is full (postgres.outbox_bytes_max), or the leader's disk has no room for it",
 		RetryAfter: 5 * time.Second, OutboxFull: true,
 	}
 }

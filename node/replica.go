@@ -63,7 +63,25 @@ func (r *replica) run(ctx context.Context) {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	parts.Go(func() { r.lane.run(ctx) })
+	parts.Go(func() { r.spoolOutbox(ctx) })
 	r.group.run(ctx, r.lead)
+}
+
+// spoolOutbox moves the outbox to disk as memory runs out for it. A disk that takes
+// nothing is tried again; meanwhile memory keeps everything, and this replica, should it
+// lead, takes no more writes once that is far too much.
+func (r *replica) spoolOutbox(ctx context.Context) {
+	for {
+		select {
+		case <-r.machine.OutboxCrowded():
+		case <-ctx.Done():
+			return
+		}
+		for err := r.machine.SpoolOutbox(); err != nil && ctx.Err() == nil; err = r.machine.SpoolOutbox() {
+			r.logger.Error("memory keeps more of the outbox than it should", "err", err)
+			pause(ctx, time.Second)
+		}
+	}
 }
 
 // lead does what only the shard's leader does, until ctx ends.
@@ -113,6 +131,7 @@ func (r *replica) bringSettings(ctx context.Context) bool {
 		HistoryPoints:  state.Settings.HistoryPoints,
 
 		OutboxWindowBytesMax: state.Settings.OutboxWindowBytesMax,
+		OutboxWindowSeconds:  state.Settings.OutboxWindowSeconds,
 	}
 	have := r.machine.Stats().Settings
 	same := have
