@@ -7,7 +7,7 @@ ARGS ?=
 URL ?= http://127.0.0.1:8000
 HEADCOUNT_POSTGRES_URL ?=
 
-# fuzz, gobench, gobench-compare, bench-fsm, race, faults
+# fuzz, gobench, gobench-compare, bench-fsm, race, faults, outage
 FUZZTIME ?= 30s
 BENCH ?= .
 BENCHTIME ?= 100ms
@@ -17,6 +17,7 @@ SHORT ?=
 LONG ?=
 RACE ?= full
 FAULTS ?= 200
+OUTAGE ?= 10m
 
 # The system tests run by themselves, because they measure time, and never from
 # the test cache, because go cannot see that they depend on the built command.
@@ -80,6 +81,10 @@ race: deps ## the tests under the race detector (RACE=short for fewer faults)
 .PHONY: faults
 faults: deps ## FAULTS random faults on the way to PostgreSQL, then row for row: half an hour for 200
 	HEADCOUNT_SYSTEMTEST_FAULTS=$(FAULTS) $(GO) test -count=1 -timeout 90m -v -run TestPostgresFaults ./systemtest
+
+.PHONY: outage
+outage: deps ## PostgreSQL away for OUTAGE under 20,000 writes/s, then row for row
+	HEADCOUNT_SYSTEMTEST_OUTAGE=$(OUTAGE) $(GO) test -count=1 -timeout 3h -v -run 'TestOutage$$' ./systemtest
 
 .PHONY: lint
 lint: ## gofumpt, vet and staticcheck

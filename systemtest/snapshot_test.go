@@ -45,19 +45,26 @@ func TestSnapshotRestore(t *testing.T) {
 
 	result := load.finish()
 	verify(t, c.nodes, result.model, 60, database)
-	log, err := os.ReadFile(away.log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if installed := strings.Count(strings.ToLower(string(log)), "installed remote snapshot"); installed < len(reached) {
-		t.Errorf("the node installed %d snapshots for %d shards", installed, len(reached))
-	}
+	wantInstalled(t, away, len(reached))
 
 	// And everything is in the nodes' own snapshots and logs too.
 	c.kill(c.nodes...)
 	c.startAll()
 	c.waitReady(c.nodes...)
 	verify(t, c.nodes, result.model, 60, database)
+}
+
+// wantInstalled wants a node, which logs for debugging, to have got a snapshot of every
+// shard from another.
+func wantInstalled(t *testing.T, n *node, shards int) {
+	t.Helper()
+	log, err := os.ReadFile(n.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if installed := strings.Count(strings.ToLower(string(log)), "installed remote snapshot"); installed < shards {
+		t.Errorf("%s installed %d snapshots for %d shards", n.id, installed, shards)
+	}
 }
 
 // indexes returns the index of each of a node's replicas.
