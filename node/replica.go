@@ -67,6 +67,12 @@ func (r *replica) run(ctx context.Context) {
 	r.group.run(ctx, r.lead)
 }
 
+// A disk that takes no outbox is tried again so often, and the log says so once a minute.
+const (
+	spoolRetry          = time.Second
+	spoolFailuresLogged = 60
+)
+
 // spoolOutbox moves the outbox to disk as memory runs out for it. A disk that takes
 // nothing is tried again; meanwhile memory keeps everything, and this replica, should it
 // lead, takes no more writes once that is far too much.
@@ -77,9 +83,18 @@ func (r *replica) spoolOutbox(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for err := r.machine.SpoolOutbox(); err != nil && ctx.Err() == nil; err = r.machine.SpoolOutbox() {
-			r.logger.Error("memory keeps more of the outbox than it should", "err", err)
-			pause(ctx, time.Second)
+		for failures := 0; ctx.Err() == nil; failures++ {
+			err := r.machine.SpoolOutbox()
+			if err == nil && failures > 0 {
+				r.logger.Info("the disk takes the outbox again", "failures", failures)
+			}
+			if err == nil {
+				break
+			}
+			if failures%spoolFailuresLogged == 0 {
+				r.logger.Error("memory keeps more of the outbox than it should", "err", err, "failures", failures+1)
+			}
+			pause(ctx, spoolRetry)
 		}
 	}
 }
