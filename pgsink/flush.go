@@ -3,17 +3,25 @@ package pgsink
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-const sqlAdvance = `SELECT headcount_advance($1, $2, $3, $4)`
+const (
+	sqlAdvance = `SELECT headcount_advance($1, $2, $3, $4)`
+	sqlPause   = `SELECT pg_sleep($1)`
+)
+
+// pausesMax bounds the pauses of one flush, together.
+const pausesMax = 750 * time.Millisecond
 
 // flush is one move of a stream's cursor, with the effect of what lies between.
 type flush struct {
 	stream   Stream
 	from, to uint64 // shard indexes
 	work     folded
+	hurry    bool // PostgreSQL is behind
 }
 
 // advance is the compare-and-set of the cursor.
@@ -40,6 +48,10 @@ func (s *Sink) write(ctx context.Context, f flush) (refused int, err error) {
 // writeAtOnce sends everything in one round trip. Without BEGIN, PostgreSQL runs the
 // statements of a pipeline as one transaction that commits at its end, and ends with the
 // first error.
+//
+// Where there is no hurry, rows are put in pieces with pauses between them. In one go,
+// PostgreSQL would take a processor for a good while, and write as much log to disk in
+// one sync; on a machine that others use, they wait for that.
 func (s *Sink) writeAtOnce(ctx context.Context, f flush) error {
 	ctx, cancel := context.WithTimeout(ctx, s.roundTripMax())
 	defer cancel()
@@ -50,8 +62,18 @@ func (s *Sink) writeAtOnce(ctx context.Context, f flush) error {
 		if sql, arguments, ok := r.forgetting(); ok {
 			batch.Queue(sql, arguments...)
 		}
-		sql, arguments := r.statement()
-		batch.Queue(sql, arguments...)
+		pieces := []rows{r}
+		if r.op == OpPut && !f.hurry {
+			pieces = r.pieces(s.o.PieceRows)
+		}
+		pause := min(s.o.PiecePause, pausesMax/time.Duration(len(pieces)))
+		for i, piece := range pieces {
+			if i > 0 {
+				batch.Queue(sqlPause, pause.Seconds())
+			}
+			sql, arguments := piece.statement()
+			batch.Queue(sql, arguments...)
+		}
 	}
 	return s.pool.SendBatch(ctx, batch).Close() // reads every result, and the commit's
 }

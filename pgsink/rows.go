@@ -13,14 +13,28 @@ func (r rows) len() int { return len(r.ids) }
 
 // halves splits two or more rows.
 func (r rows) halves() (rows, rows) {
-	middle := r.len() / 2
+	return r.cut(r.len() / 2)
+}
+
+// pieces splits them into pieces of at most so many rows.
+func (r rows) pieces(rowsMax int) (pieces []rows) {
+	for r.len() > rowsMax {
+		var piece rows
+		piece, r = r.cut(rowsMax)
+		pieces = append(pieces, piece)
+	}
+	return append(pieces, r)
+}
+
+// cut splits them before the row at a place.
+func (r rows) cut(at int) (rows, rows) {
 	left, right := r, r
-	left.ids, right.ids = r.ids[:middle], r.ids[middle:]
+	left.ids, right.ids = r.ids[:at], r.ids[at:]
 	if r.op != OpErase {
-		left.segments, right.segments = r.segments[:middle], r.segments[middle:]
+		left.segments, right.segments = r.segments[:at], r.segments[at:]
 	}
 	if r.op == OpPut {
-		left.expiries, right.expiries = r.expiries[:middle], r.expiries[middle:]
+		left.expiries, right.expiries = r.expiries[:at], r.expiries[at:]
 	}
 	return left, right
 }

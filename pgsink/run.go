@@ -95,7 +95,7 @@ func (r *run) session(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// While PostgreSQL works on a large batch, the next one is made ready. After a
+		// While PostgreSQL works on a large batch, the next one is made ready. With a
 		// small one there is no hurry: the next grows meanwhile, in the outbox.
 		var next prepared
 		after, rows := work.batch.Index, r.rows
@@ -104,7 +104,7 @@ func (r *run) session(ctx context.Context) error {
 		if ahead {
 			preparing.Go(prepare)
 		}
-		if err := r.flush(ctx, cursor, work); err != nil {
+		if err := r.flush(ctx, cursor, work, ahead); err != nil {
 			return err
 		}
 		cursor = after
@@ -170,9 +170,9 @@ func (r *run) stillThere(ctx context.Context, cursor uint64) error {
 	return nil
 }
 
-func (r *run) flush(ctx context.Context, cursor uint64, work prepared) error {
+func (r *run) flush(ctx context.Context, cursor uint64, work prepared, hurry bool) error {
 	begun := time.Now()
-	refused, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: work.batch.Index, work: work.effect})
+	refused, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: work.batch.Index, work: work.effect, hurry: hurry})
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,11 @@ type Options struct {
 	// FlushRowsMax bounds the rows of one flush, unless a single entry has more. Default 100,000.
 	FlushRowsMax int
 
+	// While PostgreSQL is not behind, a flush puts PieceRows at a time and pauses between
+	// them, for PiecePause and 750 ms in all at most. Defaults 200 and 15 ms.
+	PieceRows  int
+	PiecePause time.Duration
+
 	// An acknowledgement is one Raft entry, so it covers many flushes: one at most every
 	// AckInterval, or earlier after AckRows rows. Defaults 200 ms and 50,000.
 	AckInterval time.Duration
@@ -48,6 +53,8 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	fill(&o.Shards, 16)
 	fill(&o.FlushRowsMax, 100_000)
+	fill(&o.PieceRows, 200)
+	fill(&o.PiecePause, 15*time.Millisecond)
 	fill(&o.AckInterval, 200*time.Millisecond)
 	fill(&o.AckRows, 50_000)
 	fill(&o.RetentionEvery, retentionEvery)

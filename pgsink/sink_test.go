@@ -184,7 +184,7 @@ func BenchmarkFlush(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := s.write(b.Context(), flush{Stream{"bench", 0}, n, n + 1, work}); err != nil {
+				if _, err := s.write(b.Context(), flush{Stream{"bench", 0}, n, n + 1, work, true}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -235,6 +235,71 @@ func TestTheNextBatchIsMadeReadyMeanwhile(t *testing.T) {
 		eventually(t, "the outbox drained", outbox.isDrained)
 		if rows := query[int](t, url, `SELECT count(*) FROM users`); rows != 8 {
 			t.Errorf("%d rows of 8", rows)
+		}
+	}
+}
+
+// TestFlushInPieces: without hurry there are pauses between the pieces, all or nothing of
+// which is there in the end; in a hurry there are none.
+func TestFlushInPieces(t *testing.T) {
+	url := newDatabase(t)
+	mustMigrate(t, url)
+	s := mustOpen(t, url, Options{PieceRows: 3, PiecePause: 100 * time.Millisecond})
+	batch := make([]Row, 10)
+	for i := range batch {
+		batch[i] = put(fmt.Sprint("u", i), "a", 1)
+	}
+	work, err := fold(batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	execute(t, url, `INSERT INTO headcount_cursor (incarnation, shard, index) VALUES ('pieces', 0, 1)`)
+	written := make(chan error, 1)
+	began := time.Now()
+	go func() {
+		_, err := s.write(t.Context(), flush{Stream{"pieces", 0}, 1, 2, work, false})
+		written <- err
+	}()
+	for done := false; !done; {
+		select {
+		case err := <-written:
+			if done = true; err != nil {
+				t.Fatal(err)
+			}
+		default:
+			if n := query[int](t, url, `SELECT count(*) FROM users`); n != 0 && n != len(batch) {
+				t.Errorf("%d of %d rows can be seen", n, len(batch))
+			}
+		}
+	}
+	if took := time.Since(began); took < 300*time.Millisecond {
+		t.Errorf("four pieces took %s, less than the three pauses between them", took)
+	}
+	if n := query[int](t, url, `SELECT count(*) FROM users`); n != len(batch) {
+		t.Errorf("%d rows of %d", n, len(batch))
+	}
+}
+
+func TestPieces(t *testing.T) {
+	for n := range 8 {
+		var whole, joined rows
+		for i := range n {
+			whole.ids = append(whole.ids, fmt.Sprint("u", i))
+			whole.segments = append(whole.segments, fmt.Sprint("s", i))
+			whole.expiries = append(whole.expiries, int64(i))
+		}
+		whole.op = OpPut
+		for _, piece := range whole.pieces(3) {
+			if piece.len() > 3 || piece.op != OpPut {
+				t.Errorf("a piece of %d rows, op %d", piece.len(), piece.op)
+			}
+			joined.ids = append(joined.ids, piece.ids...)
+			joined.segments = append(joined.segments, piece.segments...)
+			joined.expiries = append(joined.expiries, piece.expiries...)
+		}
+		joined.op = OpPut
+		if fmt.Sprint(joined) != fmt.Sprint(whole) {
+			t.Errorf("pieces of %v are %v", whole, joined)
 		}
 	}
 }

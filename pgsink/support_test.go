@@ -133,6 +133,8 @@ func impatient(t *testing.T) Options {
 	return Options{
 		Logger:      slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		AckInterval: 5 * time.Millisecond,
+		PieceRows:   2,
+		PiecePause:  time.Millisecond,
 		BackoffMin:  2 * time.Millisecond,
 		BackoffMax:  50 * time.Millisecond,
 	}
