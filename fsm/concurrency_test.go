@@ -23,7 +23,7 @@ func TestReadersAndPersistBesideApply(t *testing.T) {
 		readers       = 2 // of each kind
 	)
 	s := newShard(t)
-	s.UseSpool(fsm.Spool{Dir: t.TempDir(), MemoryBytes: 1 << 10})
+	s.UseSpool(fsm.Spool{Dir: t.TempDir(), MemoryBytes: 1 << 10, FloodBytes: 1 << 20})
 	s.propose(settings{Revision: 2, SegmentsMax: 20, OutboxBytesMax: 1 << 14, HistoryPoints: 3, OutboxWindowBytesMax: 1 << 12})
 	b := &bystanders{Machine: s.Machine, t: t, end: make(chan struct{})}
 	b.clock.Store(noon)

@@ -205,7 +205,7 @@ func (o *outbox) narrow(bytesMax uint64, since int64) {
 		if n >= o.spooled {
 			o.memory -= b.bytes
 		}
-		*b = outboxBlock{} // of whoever still reads it there is a copy
+		*b = outboxBlock{} // whoever still reads it has a copy
 	}
 	o.window -= n
 	o.spooled = max(o.spooled-n, 0)
@@ -292,7 +292,7 @@ func (m *Machine) OutboxNext(index uint64, rowsMax int) (b OutboxBatch, ok bool)
 			}
 			b.Index = e.index
 			b.Rows += e.rows
-			b.Records = append(b.Records, slices.Clip(e.records))
+			b.Records = append(b.Records, e.records)
 		}
 	}
 	return b, b.Rows > 0

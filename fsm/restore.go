@@ -222,8 +222,10 @@ func (x *restorer) addOutboxBlock(d *decoder) error {
 		}
 	}
 	for o.crowded() {
+		// A disk without room is no reason to refuse a good snapshot, in whose place Raft
+		// would take an older one: memory keeps it, and SpoolOutbox tries again.
 		if err := o.spoolFirst(); err != nil {
-			return err
+			break
 		}
 	}
 	return nil

@@ -11,14 +11,12 @@ import (
 type Spool struct {
 	Dir         string // exists, and is on a disk with room for Settings.OutboxBytesMax and the window
 	MemoryBytes int64  // of sealed blocks that stay in memory; the newest ones do
+	FloodBytes  int64  // with more of them in memory, because the disk does not take them, a leader takes no more
 }
 
 // spoolFileBytes is the size, more or less, of a file with blocks. It is what the disk
 // gets back at once.
 const spoolFileBytes = 64 << 20
-
-// floodFactor times MemoryBytes in memory, and a leader takes no more.
-const floodFactor = 4
 
 // spool writes blocks to files. They hold nothing that the log and the last snapshot do
 // not have, and a restart applies those: so a file needs no sync, and no name. It has
@@ -43,7 +41,8 @@ func (s *spool) write(b outboxBlock) (outboxBlock, error) {
 		s.file, s.size = file, 0
 	}
 	if _, err := s.file.WriteAt(b.data, s.size); err != nil {
-		return b, err // the next one takes its place
+		s.file = nil // it belongs to the blocks that are in it
+		return b, err
 	}
 	b.file, b.offset, b.data = s.file, s.size, nil
 	s.size += b.bytes
@@ -57,7 +56,7 @@ func (o *outbox) crowded() bool {
 
 // floods reports whether spooling has fallen far behind.
 func (o *outbox) floods() bool {
-	return o.spool.Dir != "" && o.memory > floodFactor*o.spool.MemoryBytes
+	return o.spool.Dir != "" && o.memory > o.spool.FloodBytes
 }
 
 // spoolFirst spools the oldest of the blocks in memory. It is for an outbox that nobody

@@ -88,7 +88,7 @@ func newTrial(t testing.TB, draw draws) *trial {
 	}
 	tr.spools = tr.draw.below(2) == 0
 	if tr.spools {
-		tr.leader.UseSpool(fsm.Spool{Dir: t.TempDir(), MemoryBytes: trialMemoryBytes})
+		tr.leader.UseSpool(fsm.Spool{Dir: t.TempDir(), MemoryBytes: trialMemoryBytes, FloodBytes: 1 << 20})
 	}
 	tr.check("born")
 	return tr

@@ -27,6 +27,14 @@ import (
 // 1,500 memberships. It is part of what replicas agree on and must never change.
 const outboxBlockBytes = 64 << 10
 
+// With floodFactor times what memory should keep of an outbox, and floodBytesMin at least,
+// a leader whose disk does not take the rest refuses writes. One entry may have a quarter
+// of a megabyte, and a large one is no flood.
+const (
+	floodFactor   = 4
+	floodBytesMin = 64 << 20
+)
+
 // handOverTimeout bounds how long a planned stop waits for other leaders.
 const handOverTimeout = time.Second
 
@@ -298,7 +306,7 @@ func (n *Node) openReplica(state *cluster.State, shard uint32) (*replica, error)
 	}
 	machine := fsm.New(config)
 	if bytes := n.options.OutboxMemoryBytes; bytes > 0 {
-		machine.UseSpool(fsm.Spool{Dir: n.spoolDir(), MemoryBytes: bytes})
+		machine.UseSpool(fsm.Spool{Dir: n.spoolDir(), MemoryBytes: bytes, FloodBytes: max(floodFactor*bytes, floodBytesMin)})
 	}
 	name := fmt.Sprintf("shard-%d", shard)
 	g, err := n.openGroup(shard+1, name, machine)
