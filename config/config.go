@@ -74,7 +74,8 @@ type Postgres struct {
 	WindowMax      time.Duration // replicated setting: the same by age
 	// OutboxMemoryBytes is what memory keeps of both, per shard; the rest is on disk.
 	OutboxMemoryBytes int64
-	Retention         time.Duration // rows that expired longer ago are deleted; 0: they stay
+
+	Retention time.Duration // rows that expired longer ago are deleted; 0: they stay
 }
 
 // Raft holds the timings and thresholds of every Raft group of a node.
@@ -130,11 +131,10 @@ func Default() *Config {
 		},
 		Tick: Tick{Schedule: "0 0 * * *", TimeZone: "UTC", SkewMax: 500 * time.Millisecond},
 		Postgres: Postgres{
-			FlushRowsMax:   100_000,
-			OutboxBytesMax: 4 * gib,
-			WindowBytesMax: 1 * gib,
-			WindowMax:      day,
-
+			FlushRowsMax:      100_000,
+			OutboxBytesMax:    4 * gib,
+			WindowBytesMax:    1 * gib,
+			WindowMax:         day,
 			OutboxMemoryBytes: 32 * mib,
 		},
 		Raft: Raft{

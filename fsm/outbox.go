@@ -119,15 +119,21 @@ func (d *decoder) outboxEntry() outboxEntry {
 	return e
 }
 
+// nextOutboxEntry returns the first entry of a block's data and what follows.
+func nextOutboxEntry(data []byte) (e outboxEntry, rest []byte) {
+	d := decoder{data: data}
+	if e = d.outboxEntry(); d.err != nil {
+		panic(fmt.Sprintf("fsm: the outbox holds what is no entry: %v", d.err))
+	}
+	return e, d.data
+}
+
 // entriesOf goes through the entries of a block's data.
 func entriesOf(data []byte) iter.Seq[outboxEntry] {
 	return func(yield func(outboxEntry) bool) {
-		for d := (decoder{data: data}); len(d.data) > 0; {
-			e := d.outboxEntry()
-			if d.err != nil {
-				panic(fmt.Sprintf("fsm: the outbox holds what is no entry: %v", d.err))
-			}
-			if !yield(e) {
+		for len(data) > 0 {
+			var e outboxEntry
+			if e, data = nextOutboxEntry(data); !yield(e) {
 				return
 			}
 		}
@@ -181,13 +187,12 @@ func (o *outbox) countOpen() {
 	}
 	data := o.open.data
 	for len(data) > 0 {
-		d := decoder{data: data}
-		e := d.outboxEntry()
+		e, rest := nextOutboxEntry(data)
 		if e.index > o.acked {
 			break
 		}
 		o.openAcked.rows += int64(e.rows)
-		data = d.data
+		data = rest
 	}
 	o.openAcked.bytes = int64(len(o.open.data) - len(data))
 }
@@ -234,8 +239,8 @@ func (o *outbox) oldest() int64 {
 	case o.window < len(o.sealed):
 		return o.sealed[o.window].from
 	case o.openAcked.bytes < o.open.bytes:
-		d := decoder{data: o.open.data[o.openAcked.bytes:]}
-		return d.outboxEntry().time
+		e, _ := nextOutboxEntry(o.open.data[o.openAcked.bytes:])
+		return e.time
 	}
 	return 0
 }

@@ -24,7 +24,7 @@ import (
 )
 
 // outboxBlockBytes is what the outbox of a shard charges, drops and spools at once, some
-// 1,500 memberships. It is part of what replicas agree on and must never change.
+// 2,000 memberships. It is part of what replicas agree on and must never change.
 const outboxBlockBytes = 64 << 10
 
 // With floodFactor times what memory should keep of an outbox, and floodBytesMin at least,
@@ -329,6 +329,8 @@ func (n *Node) openReplica(state *cluster.State, shard uint32) (*replica, error)
 			return nil, errors.Join(err, g.close())
 		}
 	}
+	// At once: Raft goes through its log already, while further shards are opened.
+	n.done.Go(func() { r.spoolOutbox(n.ctx) })
 	return r, nil
 }
 

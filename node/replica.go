@@ -63,7 +63,6 @@ func (r *replica) run(ctx context.Context) {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	parts.Go(func() { r.lane.run(ctx) })
-	parts.Go(func() { r.spoolOutbox(ctx) })
 	r.group.run(ctx, r.lead)
 }
 
@@ -73,7 +72,7 @@ const (
 	spoolFailuresLogged = 60
 )
 
-// spoolOutbox moves the outbox to disk as memory runs out for it. A disk that takes
+// spoolOutbox moves the outbox to disk as memory runs out for it, until ctx ends. A disk that takes
 // nothing is tried again; meanwhile memory keeps everything, and this replica, should it
 // lead, takes no more writes once that is far too much.
 func (r *replica) spoolOutbox(ctx context.Context) {

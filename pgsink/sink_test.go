@@ -239,44 +239,59 @@ func TestTheNextBatchIsMadeReadyMeanwhile(t *testing.T) {
 	}
 }
 
-// TestFlushInPieces: without hurry there are pauses between the pieces, all or nothing of
-// which is there in the end; in a hurry there are none.
+// TestFlushInPieces: without hurry there are several statements with pauses between them,
+// all or nothing of which can be seen; in a hurry there is one.
 func TestFlushInPieces(t *testing.T) {
 	url := newDatabase(t)
 	mustMigrate(t, url)
 	s := mustOpen(t, url, Options{PieceRows: 3, PiecePause: 100 * time.Millisecond})
-	batch := make([]Row, 10)
-	for i := range batch {
-		batch[i] = put(fmt.Sprint("u", i), "a", 1)
+	execute(t, url, `INSERT INTO headcount_cursor (incarnation, shard, index) VALUES ('pieces', 0, 0)`)
+	conn := connect(t, url)
+	// How many rows of a segment can be seen, of how many statements of a transaction.
+	look := func(segment string) (rows, statements int) {
+		err := conn.QueryRow(soon(t), `SELECT count(*), count(DISTINCT cmin::text) FROM users WHERE segment = $1`, segment).Scan(&rows, &statements)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows, statements
 	}
-	work, err := fold(batch)
-	if err != nil {
-		t.Fatal(err)
-	}
-	execute(t, url, `INSERT INTO headcount_cursor (incarnation, shard, index) VALUES ('pieces', 0, 1)`)
-	written := make(chan error, 1)
-	began := time.Now()
-	go func() {
-		_, err := s.write(t.Context(), flush{Stream{"pieces", 0}, 1, 2, work, false})
-		written <- err
-	}()
-	for done := false; !done; {
-		select {
-		case err := <-written:
-			if done = true; err != nil {
-				t.Fatal(err)
+	for i, c := range []struct {
+		segment    string
+		hurry      bool
+		statements int
+	}{{"slow", false, 4}, {"fast", true, 1}} {
+		batch := make([]Row, 10)
+		for user := range batch {
+			batch[user] = put(fmt.Sprint("u", user), c.segment, 1)
+		}
+		work, err := fold(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written := make(chan error, 1)
+		began := time.Now()
+		go func() {
+			_, err := s.write(t.Context(), flush{Stream{"pieces", 0}, uint64(i), uint64(i + 1), work, c.hurry})
+			written <- err
+		}()
+		for done := false; !done; {
+			select {
+			case err := <-written:
+				if done = true; err != nil {
+					t.Fatal(err)
+				}
+			case <-time.After(10 * time.Millisecond):
 			}
-		default:
-			if n := query[int](t, url, `SELECT count(*) FROM users`); n != 0 && n != len(batch) {
-				t.Errorf("%d of %d rows can be seen", n, len(batch))
+			if rows, _ := look(c.segment); rows != 0 && rows != len(batch) {
+				t.Errorf("%s: %d of %d rows can be seen", c.segment, rows, len(batch))
 			}
 		}
-	}
-	if took := time.Since(began); took < 300*time.Millisecond {
-		t.Errorf("four pieces took %s, less than the three pauses between them", took)
-	}
-	if n := query[int](t, url, `SELECT count(*) FROM users`); n != len(batch) {
-		t.Errorf("%d rows of %d", n, len(batch))
+		if took := time.Since(began); !c.hurry && took < 300*time.Millisecond {
+			t.Errorf("four pieces took %s, less than the three pauses between them", took)
+		}
+		if rows, statements := look(c.segment); rows != len(batch) || statements != c.statements {
+			t.Errorf("%s: %d rows by %d statements, want %d by %d", c.segment, rows, statements, len(batch), c.statements)
+		}
 	}
 }
 

@@ -65,6 +65,9 @@ func TestOutage(t *testing.T) {
 	r.round() // everybody is there before anything is measured
 	waitDrained(t, c.nodes)
 	before := residentBytes(t, c.nodes)
+	if len(before) < len(c.nodes) {
+		t.Fatalf("the memory of %d of %d nodes is known", len(before), len(c.nodes))
+	}
 	server.Kill()
 	began := time.Now()
 	r.start()
@@ -223,6 +226,7 @@ type renewer struct {
 func newRenewals(t *testing.T, c *cluster, o outage) *renewals {
 	r := &renewals{t: t, o: o, end: make(chan struct{})}
 	r.use(c.nodes...)
+	t.Cleanup(r.writing.Wait) // they end once the test has failed
 	r.pace = time.Second * outageWriters * outageBody / time.Duration(o.perSecond)
 	each := o.users / outageWriters
 	for i := range outageWriters {
