@@ -77,7 +77,7 @@ func importUsers(ctx context.Context, args []string, out, errs io.Writer) (err e
 		}
 	}
 	if *refused != "" {
-		to, err := os.Create(*refused)
+		to, err := openRefused(*refused, o.State)
 		if err != nil {
 			return fmt.Errorf("opening the file for refused records: %w", err)
 		}
@@ -85,6 +85,16 @@ func importUsers(ctx context.Context, args []string, out, errs io.Writer) (err e
 		o.Refused = to
 	}
 	return tools.Import(ctx, o)
+}
+
+// openRefused opens the file for refused records: after those of the import that this one
+// goes on with, if there is one.
+func openRefused(path, state string) (*os.File, error) {
+	how := os.O_TRUNC
+	if _, err := os.Stat(state); state != "" && err == nil {
+		how = os.O_APPEND
+	}
+	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|how, 0o666)
 }
 
 // fileOf parses flags and returns the one argument that is none, which may stand before
@@ -122,11 +132,20 @@ func openInput(from string, path []string) (*os.File, error) {
 	return os.Open(path[0])
 }
 
+// nameOf names what is in a file: another one under the same path has another name.
+func nameOf(file *os.File) string {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return file.Name()
+	}
+	return fmt.Sprintf("%s (%d bytes, changed %s)", file.Name(), info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
+}
+
 func fileSource(from string, file *os.File, columns string, at *time.Location) (tools.Source, error) {
 	if from == "ndjson" {
-		return &tools.Lines{From: file, Path: file.Name(), Zone: at}, nil
+		return &tools.Lines{From: file, Path: nameOf(file), Zone: at}, nil
 	}
-	c := &tools.CSV{From: file, Path: file.Name(), Zone: at}
+	c := &tools.CSV{From: file, Path: nameOf(file), Zone: at}
 	names := strings.Split(columns, ",")
 	if len(names) != len(c.Columns) {
 		return nil, wrongUsage("--columns %q: name three, separated by commas", columns)

@@ -33,6 +33,7 @@ type run struct {
 	logger  *slog.Logger
 	pause   backoff
 	trouble trouble
+	gap     Gap // that was told of last
 	rows    int // asked of the outbox: FlushRowsMax, less while PostgreSQL is too slow
 }
 

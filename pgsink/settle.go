@@ -56,16 +56,20 @@ func (r *run) readCursor(ctx context.Context) (uint64, error) {
 	return uint64(index), nil
 }
 
-// closeGap moves the cursor over entries that have left the outbox, and that PostgreSQL does not have (any more). Nobody can bring them back here:
-// say so as loudly as possible and go on with what there is.
+// closeGap moves the cursor over entries that have left the outbox, and that PostgreSQL
+// does not have (any more). Nobody can bring them back here: say so as loudly as possible
+// and go on with what there is. It is said before the cursor is moved: afterwards, nobody
+// who does not hear of the COMMIT would find the gap again.
 func (r *run) closeGap(ctx context.Context, cursor, dropped uint64) error {
-	_, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: dropped})
-	if err != nil {
+	if gap := (Gap{From: cursor, To: dropped}); gap != r.gap {
+		r.gap = gap
+		r.sink.watched.gap(r.stream, gap)
+		r.logger.Error("PostgreSQL lacks memberships that it once had: it was restored from an older backup, or is a new database. "+
+			"What was written between these indexes is missing there until it is written again",
+			"from", cursor, "to", dropped)
+	}
+	if _, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: dropped}); err != nil {
 		return fmt.Errorf("move the cursor over a gap: %w", err)
 	}
-	r.sink.watched.gap(r.stream, Gap{From: cursor, To: dropped})
-	r.logger.Error("PostgreSQL lacks memberships that it once had: it was restored from an older backup, or is a new database. "+
-		"What was written between these indexes is missing there until it is written again",
-		"from", cursor, "to", dropped)
 	return nil
 }

@@ -35,7 +35,10 @@ func Export(ctx context.Context, o ExportOptions) error {
 	to := bufio.NewWriterSize(o.To, 1<<16)
 	write := writeLines(to)
 	if o.CSV {
-		write = writeCSV(to)
+		var err error
+		if write, err = writeCSV(to); err != nil {
+			return fmt.Errorf("exporting: %w", err)
+		}
 	}
 	from := &Table{DSN: o.DSN, Query: exportLive, Zone: time.UTC}
 	if o.All {
@@ -62,20 +65,17 @@ func writeLines(to io.Writer) func(Found) error {
 	return func(f Found) error { return encoder.Encode(f.Membership) }
 }
 
-func writeCSV(to io.Writer) func(Found) error {
+// writeCSV writes the head at once: without memberships, it is all there is.
+func writeCSV(to io.Writer) (func(Found) error, error) {
 	w := csv.NewWriter(to)
-	head := DefaultColumns
-	return func(f Found) error {
-		if head != [3]string{} {
-			if err := w.Write(head[:]); err != nil {
-				return err
-			}
-			head = [3]string{}
-		}
-		if err := w.Write([]string{f.ID, f.Segment, strconv.FormatInt(int64(f.Expiry), 10)}); err != nil {
+	write := func(fields ...string) error {
+		if err := w.Write(fields); err != nil {
 			return err
 		}
 		w.Flush() // into to, which gathers
 		return w.Error()
 	}
+	return func(f Found) error {
+		return write(f.ID, f.Segment, strconv.FormatInt(int64(f.Expiry), 10))
+	}, write(DefaultColumns[:]...)
 }

@@ -22,7 +22,7 @@ const (
 type ImportOptions struct {
 	URL     string // of a node, or of several, separated by commas
 	From    Source
-	State   string    // path of the state file; "": none
+	State   string    // path of the state file, for this source and cluster alone; "": none
 	Refused io.Writer // takes all records that were refused, an object a line; nil: nobody
 	Out     io.Writer // takes the progress bar, if it is a terminal, and the last lines
 }
@@ -43,16 +43,24 @@ func Import(ctx context.Context, o ImportOptions) error {
 	}
 	defer headcount.Close()
 	file := stateFile{path: o.State}
-	state, err := file.read(o.From.Name())
+	cluster := ""
+	if o.State != "" {
+		status, err := headcount.Cluster(ctx)
+		if err != nil {
+			return err
+		}
+		cluster = status.Cluster.Incarnation
+	}
+	state, err := file.read(o.From.Name(), cluster)
 	if err != nil {
 		return err
 	}
 	if state.Mark == "" {
-		state.Records = 0 // it was of a source that is read from the beginning
+		state.Records, state.Refused = 0, 0 // it was of a source that is read from the beginning
 	} else {
 		fmt.Fprintf(o.Out, "going on after %d records, as %s says\n", state.Records, o.State)
 	}
-	m := &importer{o: o, headcount: headcount, file: file, state: state}
+	m := &importer{o: o, headcount: headcount, file: file, state: state, refused: state.Refused}
 	m.bar = newProgress(o.Out, "importing", max(-1, o.From.Estimate(ctx)-state.Records))
 	began := time.Now()
 	err = o.From.Read(ctx, state.Mark, func(f Found) error { return m.take(ctx, f) })
@@ -82,16 +90,17 @@ type importer struct {
 	state     importState
 	bar       progress
 
-	batch   []Found
-	total   client.BulkResult
-	read    int64 // records, refused ones included
-	refused int64
+	batch    []Found
+	problems int64 // records since the last batch that are not worth posting
+	total    client.BulkResult
+	read     int64 // records, refused ones included
+	refused  int64 // by this import, and by those that it goes on with
 }
 
 func (m *importer) take(ctx context.Context, f Found) error {
 	if f.Problem != "" {
 		m.read++
-		m.state.Records++
+		m.problems++
 		m.bar.add(1)
 		return m.refuse(f, f.Problem)
 	}
@@ -119,7 +128,9 @@ func (m *importer) flush(ctx context.Context) error {
 	}
 	n := int64(len(m.batch))
 	m.read += n
-	m.state.Records += n
+	m.state.Records += n + m.problems
+	m.problems = 0
+	m.state.Refused = m.refused
 	m.state.Mark = m.batch[n-1].Mark
 	m.bar.add(int(n))
 	m.batch = m.batch[:0]

@@ -17,8 +17,10 @@ const stateEvery = time.Second
 // was broken off goes on there. Everything up to Mark has been acknowledged.
 type importState struct {
 	Source  string `json:"source"`
+	Cluster string `json:"cluster"` // its incarnation
 	Mark    string `json:"mark"`
-	Records int64  `json:"records"`
+	Records int64  `json:"records"` // up to Mark
+	Refused int64  `json:"refused"` // of them
 }
 
 // stateFile keeps the state of one import. With no path it keeps nothing.
@@ -27,9 +29,9 @@ type stateFile struct {
 	written time.Time
 }
 
-// read returns the state of an import from the source that was broken off.
-func (f *stateFile) read(source string) (importState, error) {
-	state := importState{Source: source}
+// read returns the state of an import from the source into the cluster that was broken off.
+func (f *stateFile) read(source, cluster string) (importState, error) {
+	state := importState{Source: source, Cluster: cluster}
 	if f.path == "" {
 		return state, nil
 	}
@@ -46,6 +48,9 @@ func (f *stateFile) read(source string) (importState, error) {
 	}
 	if kept.Source != source {
 		return state, fmt.Errorf("the state file %s is of another import, from %q: give another --state, or delete it to begin anew", f.path, kept.Source)
+	}
+	if kept.Cluster != cluster {
+		return state, fmt.Errorf("the state file %s is of an import into another cluster, %q: give another --state, or delete it to begin anew", f.path, kept.Cluster)
 	}
 	return kept, nil
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"headcount/client"
 )
@@ -45,7 +46,7 @@ func (c *CSV) Read(ctx context.Context, mark string, take func(Found) error) err
 	if c.Comma != 0 {
 		records.Comma = c.Comma
 	}
-	at, err := c.head(records)
+	at, columns, err := c.head(records)
 	if err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func (c *CSV) Read(ctx context.Context, mark string, take func(Found) error) err
 			found.Place, found.Problem = malformedAt(malformed), malformed.Err.Error()
 		} else {
 			line, _ := records.FieldPos(0)
-			found = c.membership(fields, at)
+			found = c.membership(fields, at, columns)
 			found.Place, found.Mark = fmt.Sprintf("line %d", line), strconv.FormatInt(number, 10)
 		}
 		if err := take(found); err != nil {
@@ -86,25 +87,35 @@ func malformedAt(e *csv.ParseError) string {
 	return fmt.Sprintf("lines %d to %d", e.StartLine, e.Line)
 }
 
-// head reads the first record and returns where the columns are.
-func (c *CSV) head(records *csv.Reader) (at [3]int, err error) {
+// head reads the first record and returns where the columns are, of how many.
+func (c *CSV) head(records *csv.Reader) (at [3]int, columns int, err error) {
 	names, err := records.Read()
+	if err == io.EOF {
+		return at, 0, errors.New("the file is empty: its first line must name the columns")
+	}
 	if err != nil {
-		return at, fmt.Errorf("the first line must name the columns: %w", err)
+		return at, 0, fmt.Errorf("the first line must name the columns: %w", err)
 	}
 	names = slices.Clone(names)
 	names[0] = strings.TrimPrefix(names[0], "\ufeff")
 	for i, column := range c.Columns {
 		if at[i] = slices.Index(names, column); at[i] < 0 {
-			return at, fmt.Errorf("there is no column %q in the first line (%s): name the three with --columns ID,SEGMENT,EXPIRY", column, strings.Join(names, ", "))
+			return at, 0, fmt.Errorf("there is no column %q in the first line (%s): name the three with --columns ID,SEGMENT,EXPIRY", column, strings.Join(names, ", "))
 		}
 	}
-	return at, nil
+	return at, len(names), nil
 }
 
-func (c *CSV) membership(fields []string, at [3]int) (found Found) {
-	if len(fields) <= slices.Max(at[:]) {
+func (c *CSV) membership(fields []string, at [3]int, columns int) (found Found) {
+	switch {
+	case len(fields) <= slices.Max(at[:]):
 		found.Problem = fmt.Sprintf("it has %d fields only", len(fields))
+		return found
+	case len(fields) > columns:
+		found.Problem = fmt.Sprintf("it has %d fields, and the first line %d", len(fields), columns)
+		return found
+	case !utf8.ValidString(fields[at[0]]) || !utf8.ValidString(fields[at[1]]):
+		found.Problem = problemNotUTF8
 		return found
 	}
 	expiry, problem := parseExpiry(fields[at[2]], c.Zone)

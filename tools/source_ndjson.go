@@ -10,6 +10,7 @@ import (
 	"io"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"headcount/client"
 )
@@ -67,7 +68,14 @@ func (l *Lines) Read(ctx context.Context, mark string, take func(Found) error) e
 	return lines.Err()
 }
 
+// problemNotUTF8 refuses what would otherwise be made another user's name.
+const problemNotUTF8 = "it is not valid UTF-8"
+
 func (l *Lines) decode(line []byte) (found Found) {
+	if !utf8.Valid(line) {
+		found.Problem = problemNotUTF8
+		return found
+	}
 	var r lineRecord
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.DisallowUnknownFields()

@@ -81,7 +81,7 @@ type verifier struct {
 	database  *pgx.Conn
 	deadline  time.Time
 	ahead     time.Duration // doubled while a round takes longer
-	at        time.Time     // of the last round
+	at        time.Time     // of the last round that compared; zero: none has
 
 	compared map[string]*comparison // by segment
 }
@@ -100,7 +100,8 @@ func (v *verifier) run(ctx context.Context) error {
 			return err
 		}
 		undecided, different := v.open()
-		if undecided == 0 || time.Now().After(v.deadline) && round >= verifyRounds {
+		done := undecided == 0 && !v.at.IsZero()
+		if done || time.Now().After(v.deadline) && round >= verifyRounds {
 			return v.report(undecided, different)
 		}
 		select {
@@ -111,13 +112,16 @@ func (v *verifier) run(ctx context.Context) error {
 	}
 }
 
-// round compares once.
+// round compares once, unless it takes until after its instant.
 func (v *verifier) round(ctx context.Context) error {
 	status, err := v.headcount.Cluster(ctx)
 	if err != nil {
 		return err
 	}
 	width := status.Cluster.BucketWidthSeconds
+	if width <= 0 {
+		return errors.New("the node is in no cluster yet: ask another, or wait until it is ready")
+	}
 	at := client.UnixSeconds((time.Now().Add(v.ahead).Unix()/width + 1) * width)
 	before, err := v.ask(ctx, at)
 	if err != nil {

@@ -22,6 +22,9 @@ func (v *verifier) open() (undecided, different int) {
 }
 
 func (v *verifier) report(undecided, different int) error {
+	if v.at.IsZero() {
+		return fmt.Errorf("the counts %w: PostgreSQL does not catch up, or takes too long to count; give a longer --wait", ErrUndecided)
+	}
 	var total uint64
 	for _, c := range v.compared {
 		total += c.cluster
