@@ -87,6 +87,9 @@ func TestImportVerifyExport(t *testing.T) {
 		runTool(t, "import", "--from", format, file, "--url", urls).want(t, 0, " 0 created, 0 renewed")
 	}
 
+	// What was unchanged goes to PostgreSQL too, and would bring back what is deleted there.
+	verifySettled(t, c.nodes, true)
+
 	// A row that was lost, and one that nobody counts, are found.
 	execute(t, database, `
 		delete from users where id = (select min(id) from users where segment = 'segment 2' and expired_segment > now() + interval '1 hour');
