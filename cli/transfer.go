@@ -39,13 +39,13 @@ func zone(f *flag.FlagSet) func() (*time.Location, error) {
 	}
 }
 
-func importUsers(ctx context.Context, args []string, out, errs io.Writer) (err error) {
+func importUsers(ctx context.Context, args []string, out, errs io.Writer) error {
 	f := flag.NewFlagSet("import", flag.ContinueOnError)
 	from := f.String("from", "", "`what` to read: postgres, ndjson or csv; the latter two take a FILE, - for standard input")
 	o := tools.ImportOptions{Out: out}
 	f.StringVar(&o.URL, "url", nodeURLDefault, "a node's `URL`, or several separated by commas")
 	f.StringVar(&o.State, "state", "", "`file` that keeps how far the import is, so that it goes on there when it is begun again")
-	refused := f.String("refused", "", "`file` that takes the records that were refused, and why")
+	f.StringVar(&o.Refused, "refused", "", "`file` that takes the records that were refused, and why")
 	dsn := dsnFlag(f, "with --from postgres: PostgreSQL's `URL`")
 	query := f.String("query", "", "with --from postgres: `SQL` that gives ID, segment and expiry (default: the table users, by ID)")
 	columns := f.String("columns", strings.Join(tools.DefaultColumns[:], ","), "with --from csv: the `names` of the columns with ID, segment and expiry")
@@ -76,25 +76,7 @@ func importUsers(ctx context.Context, args []string, out, errs io.Writer) (err e
 			return err
 		}
 	}
-	if *refused != "" {
-		to, err := openRefused(*refused, o.State)
-		if err != nil {
-			return fmt.Errorf("opening the file for refused records: %w", err)
-		}
-		defer func() { err = errors.Join(err, to.Close()) }()
-		o.Refused = to
-	}
 	return tools.Import(ctx, o)
-}
-
-// openRefused opens the file for refused records: after those of the import that this one
-// goes on with, if there is one.
-func openRefused(path, state string) (*os.File, error) {
-	how := os.O_TRUNC
-	if _, err := os.Stat(state); state != "" && err == nil {
-		how = os.O_APPEND
-	}
-	return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|how, 0o666)
 }
 
 // fileOf parses flags and returns the one argument that is none, which may stand before

@@ -93,7 +93,7 @@ func (n *Node) seekCluster(ctx context.Context) {
 			if n.cluster.State().Birth != nil {
 				n.stand("it has left the cluster: to join again, remove its data directory")
 			} else {
-				n.stand("it has a cluster's data and waits for the cluster group's leader; if it has left the cluster meanwhile, remove its data directory to join again")
+				n.stand("it waits for the cluster group's leader")
 				n.announce(ctx)
 			}
 		case n.options.Join != "":

@@ -2,6 +2,7 @@ package pgsink
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -208,6 +209,47 @@ func TestDatabaseSetBack(t *testing.T) {
 	requireEqual(t, usersTable(t, url), memberships{{"kept", "s"}: 1, {"later", "s"}: 2})
 	if gap := s.Status().Streams[0].Gap; gap == nil || *gap != (Gap{From: backup, To: acked}) {
 		t.Fatalf("gap %+v, want %d to %d", gap, backup, acked)
+	}
+}
+
+// TestGapIsToldOfWhateverBecomesOfItsCommit: the cursor is over the gap then, and nothing
+// else knows of it. Set back to the same place again, PostgreSQL has a gap again.
+func TestGapIsToldOfWhateverBecomesOfItsCommit(t *testing.T) {
+	direct := newDatabase(t)
+	p, through := newProxy(t, direct)
+	outbox := newLog(1)
+	before := mustOpen(t, direct, impatient(t))
+	stop := lead(t, before, testStream, outbox)
+	outbox.append(put("lost", "s", 1))
+	eventually(t, "the outbox drained", outbox.isDrained)
+	stop()
+
+	// The last two parameters of sqlAdvance, two bigints: from where to where.
+	mark := binary.BigEndian.AppendUint32(nil, 8)
+	mark = binary.BigEndian.AppendUint64(mark, 0)
+	mark = binary.BigEndian.AppendUint32(mark, 8)
+	mark = binary.BigEndian.AppendUint64(mark, outbox.last)
+	p.Arm(&pgproxy.Harm{Mark: mark, Answered: true})
+	o := impatient(t)
+	o.IdleCheck = 20 * time.Millisecond
+	s := mustOpen(t, through, o)
+	for gaps := uint64(1); gaps <= 2; gaps++ {
+		execute(t, direct, `WITH gone AS (DELETE FROM users) UPDATE headcount_cursor SET index = 0`)
+		if gaps == 1 {
+			lead(t, s, testStream, outbox)
+		}
+		eventually(t, "the cursor is over the gap", func() bool { return cursorOf(t, direct, testStream) == outbox.last })
+		eventually(t, "the gap is told of", func() bool { return s.watched.gaps.Get() >= gaps })
+		if got := s.watched.gaps.Get(); got != gaps {
+			t.Errorf("%d gaps are counted, want %d", got, gaps)
+		}
+		if gap := s.Status().Streams[0].Gap; gap == nil || *gap != (Gap{From: 0, To: outbox.last}) {
+			t.Errorf("gap %+v, want 0 to %d", gap, outbox.last)
+		}
+		eventually(t, "the sink goes on behind it", func() bool { return s.Status().Streams[0].Cursor == outbox.last })
+	}
+	if p.Done() != 1 {
+		t.Error("the connection was not cut")
 	}
 }
 

@@ -33,7 +33,7 @@ type run struct {
 	logger  *slog.Logger
 	pause   backoff
 	trouble trouble
-	gap     Gap // that was told of last
+	gap     Gap // that was told of, while the cursor is still before it
 	rows    int // asked of the outbox: FlushRowsMax, less while PostgreSQL is too slow
 }
 
@@ -73,6 +73,7 @@ func (r *run) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.gap = Gap{}
 	r.sink.watched.reached(r.stream, cursor)
 
 	ctx, cancel := context.WithCancel(ctx)

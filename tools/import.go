@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"headcount/client"
 )
@@ -23,7 +25,7 @@ type ImportOptions struct {
 	URL     string // of a node, or of several, separated by commas
 	From    Source
 	State   string    // path of the state file, for this source and cluster alone; "": none
-	Refused io.Writer // takes all records that were refused, an object a line; nil: nobody
+	Refused string    // path of a file that takes all records that were refused, an object a line; "": none
 	Out     io.Writer // takes the progress bar, if it is a terminal, and the last lines
 }
 
@@ -31,12 +33,12 @@ type ImportOptions struct {
 // other, and waits while the cluster refuses them for the time being.
 //
 // It may be ended at any moment and begun again: the later expiry wins, so that what is
-// posted twice changes nothing. With a state file, it goes on about where it ended;
-// without one, it begins at the beginning.
+// posted twice changes nothing. With a state file, it goes on about where it ended, and
+// may tell again of some records that are refused; without one, it begins at the beginning.
 //
 // A record that is refused does not stop it: it is counted, and told of, and the error at
 // the end says how many there were.
-func Import(ctx context.Context, o ImportOptions) error {
+func Import(ctx context.Context, o ImportOptions) (err error) {
 	headcount, err := dial(o.URL, client.Options{RetriesMax: importRetriesMax})
 	if err != nil {
 		return err
@@ -61,6 +63,12 @@ func Import(ctx context.Context, o ImportOptions) error {
 		fmt.Fprintf(o.Out, "going on after %d records, as %s says\n", state.Records, o.State)
 	}
 	m := &importer{o: o, headcount: headcount, file: file, state: state, refused: state.Refused}
+	if o.Refused != "" {
+		if m.refusals, err = openRefusals(o.Refused, state.Mark != ""); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, m.refusals.Close()) }()
+	}
 	m.bar = newProgress(o.Out, "importing", max(-1, o.From.Estimate(ctx)-state.Records))
 	began := time.Now()
 	err = o.From.Read(ctx, state.Mark, func(f Found) error { return m.take(ctx, f) })
@@ -82,6 +90,20 @@ func Import(ctx context.Context, o ImportOptions) error {
 	return nil
 }
 
+// openRefusals opens the file for refused records: behind those that are in it, if the
+// import goes on.
+func openRefusals(path string, goesOn bool) (*os.File, error) {
+	how := os.O_TRUNC
+	if goesOn {
+		how = os.O_APPEND
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|how, 0o666)
+	if err != nil {
+		return nil, fmt.Errorf("opening the file for refused records: %w", err)
+	}
+	return file, nil
+}
+
 // importer is one import under way. It is used by one goroutine.
 type importer struct {
 	o         ImportOptions
@@ -89,6 +111,7 @@ type importer struct {
 	file      stateFile
 	state     importState
 	bar       progress
+	refusals  *os.File // nil: none
 
 	batch    []Found
 	problems int64 // records since the last batch that are not worth posting
@@ -98,6 +121,9 @@ type importer struct {
 }
 
 func (m *importer) take(ctx context.Context, f Found) error {
+	if f.Problem == "" && !(utf8.ValidString(f.ID) && utf8.ValidString(f.Segment)) {
+		f.Problem = problemNotUTF8
+	}
 	if f.Problem != "" {
 		m.read++
 		m.problems++
@@ -180,7 +206,7 @@ func (m *importer) refuse(f Found, why string) error {
 		m.bar.clear()
 		fmt.Fprintf(m.o.Out, "refused: %s: ID %q, segment %q: %s\n", f.Place, f.ID, f.Segment, why)
 	}
-	if m.o.Refused == nil {
+	if m.refusals == nil {
 		return nil
 	}
 	line, err := json.Marshal(struct {
@@ -189,7 +215,7 @@ func (m *importer) refuse(f Found, why string) error {
 		client.Membership
 	}{f.Place, why, f.Membership})
 	if err == nil {
-		_, err = m.o.Refused.Write(append(line, '\n'))
+		_, err = m.refusals.Write(append(line, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("writing what was refused: %w", err)
@@ -201,7 +227,7 @@ func (m *importer) report(took time.Duration) {
 	fmt.Fprintf(m.o.Out, "imported %d records in %s (%.0f/s): %d created, %d renewed, %d unchanged, %d expired, %d refused\n",
 		m.read, took.Round(time.Millisecond), float64(m.read)/took.Seconds(),
 		m.total.Created, m.total.Renewed, m.total.Unchanged, m.total.Expired, m.refused)
-	if m.refused > importRefusedShown && m.o.Refused == nil {
+	if m.refused > importRefusedShown && m.refusals == nil {
 		fmt.Fprintf(m.o.Out, "%d refused records are not shown: --refused FILE takes all of them\n", m.refused-importRefusedShown)
 	}
 }

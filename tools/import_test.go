@@ -22,6 +22,7 @@ type numbers struct {
 	n        int
 	noExpiry func(i int) bool
 	noName   func(i int) bool
+	badName  func(i int) bool
 	failAt   int // 0: never
 	began    []string
 }
@@ -48,6 +49,9 @@ func (s *numbers) Read(_ context.Context, mark string, take func(tools.Found) er
 		}
 		if s.noName != nil && s.noName(i) {
 			f.ID = ""
+		}
+		if s.badName != nil && s.badName(i) {
+			f.ID = fmt.Sprintf("u\xff%d", i)
 		}
 		if err := take(f); err != nil {
 			return err
@@ -95,7 +99,11 @@ func TestImportGoesOnWhereItWasBrokenOff(t *testing.T) {
 func TestImportRefusesTheStateOfAnother(t *testing.T) {
 	server := clienttest.New(t)
 	state := filepath.Join(t.TempDir(), "state")
-	for _, kept := range []string{`{"source":"letters","mark":"9","records":9}`, `{`} {
+	for _, kept := range []string{
+		`{"source":"letters","cluster":"5f0c","mark":"9","records":9}`,
+		`{"source":"numbers","cluster":"another","mark":"9","records":9}`,
+		`{`,
+	} {
 		if err := os.WriteFile(state, []byte(kept), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -106,23 +114,70 @@ func TestImportRefusesTheStateOfAnother(t *testing.T) {
 	}
 }
 
+// What was refused before an import was broken off is still told of at its end.
+func TestImportThatGoesOnKeepsWhatWasRefused(t *testing.T) {
+	server := clienttest.New(t)
+	dir := t.TempDir()
+	source := &numbers{
+		n: 35_000, failAt: 29_000,
+		noExpiry: func(i int) bool { return i == 5_000 || i == 34_000 },
+		badName:  func(i int) bool { return i == 28_000 }, // after the last whole batch: found twice
+	}
+	options := tools.ImportOptions{
+		URL: server.URL, From: source, State: filepath.Join(dir, "state"), Refused: filepath.Join(dir, "refused"), Out: &bytes.Buffer{},
+	}
+	if err := tools.Import(t.Context(), options); !errors.Is(err, errBroken) {
+		t.Fatalf("%v, want the source's error", err)
+	}
+	source.failAt = 0
+	if err := tools.Import(t.Context(), options); err == nil || !strings.Contains(err.Error(), "3 records were refused") {
+		t.Errorf("%v: want that 3 were refused", err)
+	}
+	if server.Memberships() != 35_000-3 {
+		t.Errorf("%d memberships are there, want all others", server.Memberships())
+	}
+	refused, err := os.ReadFile(options.Refused)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range []int{5_000, 28_000, 34_000} {
+		if place := fmt.Sprintf(`"number %d"`, i); !bytes.Contains(refused, []byte(place)) {
+			t.Errorf("the file does not have %s:\n%s", place, refused)
+		}
+	}
+
+	// Another import begins a file of its own.
+	options.From = &numbers{n: 10, noExpiry: func(i int) bool { return i == 3 }}
+	if err := tools.Import(t.Context(), options); err == nil || !strings.Contains(err.Error(), "1 records were refused") {
+		t.Errorf("%v: want that 1 was refused", err)
+	}
+	if refused, err = os.ReadFile(options.Refused); err != nil || bytes.Count(refused, []byte("\n")) != 1 {
+		t.Errorf("%v, and the file has\n%s", err, refused)
+	}
+}
+
 // The cluster names a hundred rejections of a request; the import names all.
 func TestImportTellsOfEveryRecordThatIsRefused(t *testing.T) {
 	server := clienttest.New(t)
-	var out, refused bytes.Buffer
+	var out bytes.Buffer
+	path := filepath.Join(t.TempDir(), "refused")
 	source := &numbers{
 		n:        20_000,
 		noExpiry: func(i int) bool { return i%1_000 == 7 },
 		noName:   func(i int) bool { return i < 10_000 && i%10 == 3 },
 	}
-	err := tools.Import(t.Context(), tools.ImportOptions{URL: server.URL, From: source, Refused: &refused, Out: &out})
+	err := tools.Import(t.Context(), tools.ImportOptions{URL: server.URL, From: source, Refused: path, Out: &out})
 	if err == nil || !strings.Contains(err.Error(), "1020 records were refused") {
 		t.Errorf("%v: want that 1020 were refused", err)
 	}
 	if server.Memberships() != 20_000-1_020 {
 		t.Errorf("%d memberships are there, want all others", server.Memberships())
 	}
-	lines := strings.Split(strings.TrimSpace(refused.String()), "\n")
+	refused, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(refused)), "\n")
 	seen := map[string]bool{}
 	for _, line := range lines {
 		seen[line] = true

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"headcount/client"
 )
@@ -113,9 +112,6 @@ func (c *CSV) membership(fields []string, at [3]int, columns int) (found Found) 
 		return found
 	case len(fields) > columns:
 		found.Problem = fmt.Sprintf("it has %d fields, and the first line %d", len(fields), columns)
-		return found
-	case !utf8.ValidString(fields[at[0]]) || !utf8.ValidString(fields[at[1]]):
-		found.Problem = problemNotUTF8
 		return found
 	}
 	expiry, problem := parseExpiry(fields[at[2]], c.Zone)

@@ -112,12 +112,26 @@ func TestCSVIsReadByItsColumns(t *testing.T) {
 }
 
 func TestCSVWithoutItsColumnsIsRefused(t *testing.T) {
-	for _, text := range []string{"", "id,segment\na,b\n"} {
+	for text, want := range map[string]string{"": "empty", "id,segment\na,b\n": `no column "expired_segment"`} {
 		c := &tools.CSV{From: strings.NewReader(text), Columns: tools.DefaultColumns, Zone: time.UTC}
-		if err := c.Read(t.Context(), "", func(tools.Found) error { return nil }); err == nil {
-			t.Errorf("%q was read", text)
+		if err := c.Read(t.Context(), "", func(tools.Found) error { return nil }); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
+}
+
+func TestCSVRefusesAFieldTooMany(t *testing.T) {
+	c := &tools.CSV{From: strings.NewReader("id,segment,expired_segment\na,s,1796551200,x\nb,s,1796551200\n"), Columns: tools.DefaultColumns, Zone: time.UTC}
+	wantFound(t, readAll(t, c, ""), []tools.Found{
+		{Problem: "4 fields", Place: "line 2", Mark: "1"},
+		{Membership: client.Membership{ID: "b", Segment: "s", Expiry: 1796551200}, Place: "line 3", Mark: "2"},
+	})
+}
+
+// Decoded, it would be the name of another user.
+func TestALineThatIsNotUTF8IsRefused(t *testing.T) {
+	lines := &tools.Lines{From: strings.NewReader("{\"ID\":\"a\xff\",\"segment\":\"s\",\"expiredSegment\":1796551200}\n"), Zone: time.UTC}
+	wantFound(t, readAll(t, lines, ""), []tools.Found{{Problem: "UTF-8", Place: "line 1", Mark: "1"}})
 }
 
 func TestCSVTellsOfAQuoteThatDoesNotEnd(t *testing.T) {
