@@ -26,9 +26,10 @@ func (b *body) open(request *fasthttp.Request, stream io.Reader, limit int) {
 	b.stream, b.limit, b.read, b.again = stream, limit, 0, nil
 	b.declared = max(request.Header.ContentLength(), -1)
 	if stream == nil {
-		// Only outside a fasthttp server, or without a body, is there no stream.
+		// Only outside a fasthttp server, without a body, or before the client was told to
+		// send it, is there no stream.
 		b.whole.Reset(request.Body())
-		b.stream, b.declared = &b.whole, b.whole.Len()
+		b.stream, b.declared = &b.whole, max(b.declared, b.whole.Len())
 	}
 }
 

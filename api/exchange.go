@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -79,7 +80,11 @@ func (s *Server) finish(x *exchange, started time.Time) {
 		// How much of the body was read is not known.
 		ctx.SetConnectionClose()
 	}
-	s.metrics.observe(x.route, ctx.Response.StatusCode(), time.Since(started))
+	status := ctx.Response.StatusCode()
+	if length := ctx.Request.Header.ContentLength(); status >= http.StatusBadRequest && (length > 0 || length == -1) {
+		lingerOn(ctx)
+	}
+	s.metrics.observe(x.route, status, time.Since(started))
 	s.metrics.inFlight.Add(-1)
 	ctx.RemoveUserValue(exchangeKey{})
 	if cause == nil {

@@ -15,8 +15,8 @@ import (
 // not be moved for each request, which costs more than decoding it.
 const frontGrain = time.Second
 
-// front is a connection that answers plain requests itself, in front of fasthttp. A
-// plain request came with one read, nothing is wrong with it, and it is a whole POST
+// front is a connection as fasthttp sees it. It answers plain requests itself, and ends in
+// its own way after a refusal, see [lingerOn]. A plain request came with one read, nothing is wrong with it, and it is a whole POST
 // /users with one membership ([Server.plainWrite]) or a GET /segments/count as most
 // clients send it ([isPlainCounts]). All else goes on to fasthttp, as it came.
 //
@@ -35,7 +35,8 @@ type front struct {
 	net.Conn
 	server *Server
 
-	between bool      // two requests: what is read next begins one
+	plain   bool      // it answers plain requests: no middleware must see them
+	between bool      // two requests: what is read next begins one; never if not plain
 	extends time.Time // when the read deadline was last put off; zero: it is fasthttp's
 	writes  time.Time // the same of the write deadline
 	reply   []byte
@@ -48,9 +49,10 @@ type front struct {
 
 // The lives of a front.
 const (
-	frontResting = iota // in a read, or fasthttp has it
-	frontWriting        // a plain request is being answered: Close waits for its reply
-	frontEnding         // was closed meanwhile
+	frontResting   = iota // in a read, or fasthttp has it
+	frontWriting          // a plain request is being answered: Close waits for its reply
+	frontEnding           // was closed meanwhile
+	frontLingering        // the request that fasthttp has was refused: if it is closed now, it lingers
 	frontClosed
 )
 
@@ -66,7 +68,9 @@ func (l frontListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &front{Conn: conn, server: l.server, between: true}, nil
+	f := &front{Conn: conn, server: l.server, plain: !l.server.middleware}
+	f.between = f.plain
+	return f, nil
 }
 
 // Read implements [net.Conn].
@@ -227,6 +231,9 @@ func (f *front) Close() error {
 	if f.life.CompareAndSwap(frontResting, frontClosed) {
 		return f.Conn.Close()
 	}
+	if f.life.CompareAndSwap(frontLingering, frontClosed) {
+		return f.linger()
+	}
 	return nil
 }
 
@@ -238,8 +245,9 @@ func (f *front) cut() error {
 
 // note follows what fasthttp does with the connection.
 func (f *front) note(active bool) {
-	f.between = !active
+	f.between = f.plain && !active
 	if !active {
 		f.extends = time.Time{}
+		f.life.CompareAndSwap(frontLingering, frontResting)
 	}
 }

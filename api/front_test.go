@@ -16,7 +16,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// unfronted is a server whose connections have no front, because of a middleware.
+// unfronted is a server whose fronts answer nothing themselves, because of a middleware.
 func unfronted(t *testing.T, town *town) *served {
 	return serve(t, town, Options{Middleware: func(next fasthttp.RequestHandler) fasthttp.RequestHandler { return next }})
 }

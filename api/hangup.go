@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net"
-	"reflect"
 	"syscall"
 	"time"
 )
@@ -44,20 +43,13 @@ func untilHangup(conn net.Conn) (ctx context.Context, stop func()) {
 	}
 }
 
-// socketOf finds the socket of a connection. fasthttp hides it: a connection that is
-// counted by its IP address is the embedded Conn of a type that is not exported.
+// socketOf finds the socket of a connection, below what it is wrapped in.
 func socketOf(conn net.Conn) (syscall.Conn, bool) {
-	if socket, ok := conn.(syscall.Conn); ok {
-		return socket, true
+	for conn != nil {
+		if socket, ok := conn.(syscall.Conn); ok {
+			return socket, true
+		}
+		conn = embedded(conn)
 	}
-	outer := reflect.Indirect(reflect.ValueOf(conn))
-	if outer.Kind() != reflect.Struct {
-		return nil, false
-	}
-	inner := outer.FieldByName("Conn")
-	if !inner.IsValid() || !inner.CanInterface() {
-		return nil, false
-	}
-	socket, ok := inner.Interface().(syscall.Conn)
-	return socket, ok
+	return nil, false
 }

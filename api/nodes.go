@@ -105,8 +105,11 @@ func decodeNode(data []byte, withAddress bool) (node, fault) {
 // have; another cannot be known, which is for the cluster to say.
 func (c *cursor) nodeID(added bool) []byte {
 	start := c.at
-	id := c.name(keyNodeID)
-	if added && !c.failed() && !isNodeID(id) {
+	if !added {
+		return c.name(keyNodeID)
+	}
+	id := c.text(keyNodeID)
+	if !c.failed() && !isNodeID(id) {
 		c.at = start
 		c.fail(keyNodeID, reasonNodeID)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,6 +116,7 @@ func New(service Service, options Options) *Server {
 	s.http = &fasthttp.Server{
 		Handler:               s.serve,
 		ErrorHandler:          s.refuseMalformed,
+		ExpectHandler:         s.expect,
 		ConnState:             s.track,
 		Name:                  serverName,
 		Logger:                printfLogger{s.logger},
@@ -159,19 +161,10 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	s.mu.listeners = append(s.mu.listeners, ln)
 	s.mu.Unlock()
-	if err := s.http.Serve(s.fronted(ln)); err != nil {
+	if err := s.http.Serve(frontListener{ln, s}); err != nil {
 		return fmt.Errorf("accepting HTTP connections on %s: %w", ln.Addr(), err)
 	}
 	return nil
-}
-
-// fronted puts fronts before the connections of ln, where nothing else must see every
-// request or hides the connections from us: a middleware, a limit per IP.
-func (s *Server) fronted(ln net.Listener) net.Listener {
-	if s.middleware || s.http.MaxConnsPerIP > 0 {
-		return ln
-	}
-	return frontListener{ln, s}
 }
 
 // Shutdown stops accepting, lets requests that are being served end, and returns
@@ -204,11 +197,9 @@ func (s *Server) cutConnections() int {
 	defer s.mu.Unlock()
 	for conn := range s.mu.connections {
 		// The connection is being given up: it does not matter how it ends.
-		if f, ok := conn.(*front); ok {
+		if f, ok := frontOf(conn); ok {
 			_ = f.cut()
-			continue
 		}
-		_ = conn.Close()
 	}
 	return len(s.mu.connections)
 }
@@ -226,7 +217,7 @@ func (s *Server) track(conn net.Conn, state fasthttp.ConnState) {
 		delete(s.mu.connections, conn)
 		s.mu.Unlock()
 	default:
-		if f, ok := conn.(*front); ok {
+		if f, ok := frontOf(conn); ok {
 			f.note(state == fasthttp.StateActive)
 		}
 	}
@@ -246,6 +237,20 @@ func (s *Server) refuseMalformed(ctx *fasthttp.RequestCtx, err error) {
 	}
 	writeProblem(ctx, kind, detail, 0, nil)
 	s.metrics.count(s.routes.malformed, kind.status)
+	if kind != problemTimeout {
+		lingerOn(ctx)
+	}
+}
+
+// expect refuses, before it is sent, a body that is larger than any route takes: to a
+// client that asks first (Expect: 100-continue). fasthttp sends what is in ctx then, with
+// the status that is returned; it does not promise to, so a test holds it to that.
+func (s *Server) expect(ctx *fasthttp.RequestCtx) (status int) {
+	if ctx.Request.Header.ContentLength() <= s.options.BulkBodyBytesMax {
+		return http.StatusContinue
+	}
+	s.serve(ctx)
+	return ctx.Response.StatusCode()
 }
 
 // printfLogger takes what fasthttp has to say, mostly of clients that misbehave.

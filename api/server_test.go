@@ -104,6 +104,71 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
+// A client that asks is not told to send what would be refused, but why.
+func TestExpectOfATooLargeBody(t *testing.T) {
+	s := serve(t, newTown(), Options{})
+	for path, status := range map[string]int{"/users": 413, "/nothing": 404, "/segments/count": 405} {
+		conn := s.dial(t)
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: h\r\n%s\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", path, asNDJSON, 9<<20)
+		got := readReply(t, bufio.NewReader(conn), "POST")
+		if got.problem(t, status); !got.closes {
+			t.Errorf("%s: the connection stays open: %v", path, got)
+		}
+	}
+}
+
+// A client that sends all of a body that is refused, before it reads a reply, gets the reply.
+func TestARefusalReachesAClientThatGoesOnSending(t *testing.T) {
+	body := strings.Repeat("x", 20<<20)
+	head := fmt.Sprintf("POST /users HTTP/1.1\r\nHost: h\r\n%s\r\nContent-Length: %d\r\n\r\n", asNDJSON, len(body))
+	for name, c := range map[string]struct {
+		options Options
+		head    string
+		status  int
+	}{
+		"a body too large":       {Options{}, head, 413},
+		"a type that is unknown": {Options{}, strings.Replace(head, asNDJSON, "Content-Type: image/png", 1), 415},
+		"another path":           {Options{}, strings.Replace(head, "/users", "/nothing", 1), 404},
+		"a header too large":     {Options{}, strings.Replace(head, "Host: h", "Host: h\r\nX: "+strings.Repeat("x", 10<<10), 1), 431},
+		"chunks":                 {Options{}, fmt.Sprintf("POST /users HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n", len(body)), 413},
+		"a limit for each IP":    {Options{ConnectionsPerIPMax: 10}, head, 413},
+		"a middleware":           {Options{Middleware: func(next fasthttp.RequestHandler) fasthttp.RequestHandler { return next }}, head, 413},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, newTown(), c.options)
+			for range 5 {
+				conn := s.dial(t)
+				defer conn.Close()
+				if _, err := io.WriteString(conn, c.head+body); err != nil {
+					t.Fatalf("the connection ended under the body: %v", err)
+				}
+				if got := readReply(t, bufio.NewReader(conn), "POST"); got.status != c.status {
+					t.Fatalf("%v, want %d", got, c.status)
+				}
+			}
+		})
+	}
+}
+
+// One that never ends does not keep its connection.
+func TestLingeringEnds(t *testing.T) {
+	s := serve(t, newTown(), Options{})
+	conn := s.dial(t)
+	defer conn.Close()
+	if _, err := fmt.Fprintf(conn, "POST /users HTTP/1.1\r\nHost: h\r\n%s\r\nContent-Length: %d\r\n\r\nx", asNDJSON, 9<<20); err != nil {
+		t.Fatal(err)
+	}
+	readReply(t, bufio.NewReader(conn), "POST").problem(t, 413)
+	began := time.Now()
+	for ; time.Since(began) < testTimeout; time.Sleep(10 * time.Millisecond) {
+		if _, err := io.WriteString(conn, "x"); err != nil {
+			return
+		}
+	}
+	t.Error("the connection stays open")
+}
+
 func TestSlowAndCutRequests(t *testing.T) {
 	s := serve(t, newTown(), Options{ReadTimeout: 100 * time.Millisecond})
 	first := many(1, "u")[0] + "\n"

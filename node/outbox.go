@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"headcount/fsm"
@@ -65,6 +66,16 @@ func (o *Outbox) gather(ctx context.Context, b fsm.OutboxBatch, index uint64, ro
 // Acked returns the index up to which the cluster knows PostgreSQL to have
 // everything.
 func (o *Outbox) Acked() uint64 { return o.replica.machine.OutboxAcked() }
+
+// Index returns how far the shard's log goes, at or above the index of every batch that
+// any leader had before the call: an entry of this leadership is committed after it. It
+// fails when this node does not lead, or not any more.
+func (o *Outbox) Index(ctx context.Context) (uint64, error) {
+	if err := wait(ctx, o.replica.group.raft.Barrier(time.Second)); err != nil {
+		return 0, fmt.Errorf("shard %d: finding the end of the log: %w", o.replica.shard, err)
+	}
+	return o.replica.machine.Index(), nil
+}
 
 // Dropped returns the index up to which entries have left the outbox; all later ones are
 // there.

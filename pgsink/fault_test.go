@@ -3,6 +3,7 @@ package pgsink
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -369,3 +370,73 @@ func TestCursorAhead(t *testing.T) {
 		t.Fatalf("status: %+v", status)
 	}
 }
+
+// TestClusterSetBack: PostgreSQL has entries of which the shard's log knows nothing. What the
+// log has in their place goes there, and all that is kept of what came before.
+func TestClusterSetBack(t *testing.T) {
+	url := newDatabase(t)
+	s, before := mustOpen(t, url, impatient(t)), newLog(1)
+	stop := lead(t, s, testStream, before)
+	kept := [][]Row{{put("kept", "s", 1)}, {put("ended in the future", "s", 5)}}
+	for _, rows := range kept {
+		before.append(rows...)
+	}
+	eventually(t, "the outbox drained", before.isDrained)
+	disk := cursorOf(t, url, testStream)
+	before.append(put("of the future", "s", 3), end("ended in the future", "s"))
+	before.append(put("of the future", "r", 3))
+	eventually(t, "the outbox drained", before.isDrained)
+	stop()
+
+	future := cursorOf(t, url, testStream)
+	after := newLog(1) // the same log again, as far as the disks have it
+	after.window = len(kept)
+	for _, rows := range kept {
+		after.append(rows...)
+	}
+	after.trim(disk)
+	if after.last != disk || after.dropped != 0 {
+		t.Fatalf("the log on the disks goes from %d to %d, want 0 to %d", after.dropped, after.last, disk)
+	}
+	lead(t, s, testStream, after)
+	eventually(t, "what was kept is there again", func() bool { return cursorOf(t, url, testStream) == disk })
+	after.append(put("in its place", "s", 4))
+	eventually(t, "the outbox drained", after.isDrained)
+	requireEqual(t, usersTable(t, url), memberships{
+		{"kept", "s"}: 1, {"ended in the future", "s"}: 5, {"in its place", "s"}: 4,
+		{"of the future", "s"}: 3, {"of the future", "r"}: 3,
+	})
+	status := s.Status().Streams[0]
+	if status.Ahead == nil || *status.Ahead != (Gap{From: disk, To: future}) || status.Gap != nil {
+		t.Errorf("status %+v, want ahead from %d to %d", status, disk, future)
+	}
+	if got := s.watched.setBacks.Get(); got != 1 {
+		t.Errorf("counted %d times, want once", got)
+	}
+}
+
+// TestDeposedLeaderLeavesTheCursor where its successor has put it: it cannot tell that it is
+// ahead of the log.
+func TestDeposedLeaderLeavesTheCursor(t *testing.T) {
+	url := newDatabase(t)
+	s, outbox := mustOpen(t, url, impatient(t)), newLog(1)
+	stop := lead(t, s, testStream, outbox)
+	outbox.append(put("u", "s", 1))
+	eventually(t, "the outbox drained", outbox.isDrained)
+	stop()
+	execute(t, url, `UPDATE headcount_cursor SET index = 1000`)
+	failures := s.Status().Errors
+	lead(t, s, testStream, deposed{outbox})
+	eventually(t, "it has tried", func() bool { return s.Status().Errors >= failures+3 })
+	if got := cursorOf(t, url, testStream); got != 1000 {
+		t.Errorf("the cursor is at %d, want 1000", got)
+	}
+	if ahead := s.Status().Streams[0].Ahead; ahead != nil {
+		t.Errorf("ahead %+v", ahead)
+	}
+}
+
+// deposed is the outbox of a leader that no longer is.
+type deposed struct{ *log }
+
+func (deposed) Index(context.Context) (uint64, error) { return 0, errors.New("not the leader") }

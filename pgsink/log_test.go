@@ -85,6 +85,12 @@ func (l *log) Acked() uint64 {
 	return l.acked
 }
 
+func (l *log) Index(context.Context) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last, nil
+}
+
 func (l *log) Dropped() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

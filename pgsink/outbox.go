@@ -55,6 +55,10 @@ type Outbox interface {
 	// may have left the outbox. It never decreases.
 	Acked() uint64
 
+	// Index is how far the log of the shard goes: no batch that any leader had before the
+	// call went further. It takes a round trip to a majority of the shard's nodes.
+	Index(ctx context.Context) (uint64, error)
+
 	// Dropped is up to where entries have left the outbox; all later ones are there. It is at
 	// most Acked and never decreases.
 	Dropped() uint64

@@ -34,6 +34,7 @@ type run struct {
 	pause   backoff
 	trouble trouble
 	gap     Gap // that was told of, while the cursor is still before it
+	ahead   Gap // that was told of, while the cursor is still ahead of the log
 	rows    int // asked of the outbox: FlushRowsMax, less while PostgreSQL is too slow
 }
 
@@ -73,7 +74,7 @@ func (r *run) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.gap = Gap{}
+	r.gap, r.ahead = Gap{}, Gap{}
 	r.sink.watched.reached(r.stream, cursor)
 
 	ctx, cancel := context.WithCancel(ctx)

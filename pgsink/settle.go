@@ -25,7 +25,10 @@ func (r *run) settle(ctx context.Context) (cursor uint64, err error) {
 	if cursor, err = r.readCursor(ctx); err != nil {
 		return 0, err
 	}
-	if cursor >= acked {
+	if cursor > acked {
+		return r.settleAhead(ctx, cursor, dropped)
+	}
+	if cursor == acked {
 		return cursor, nil
 	}
 	// PostgreSQL was set back. What is still in the outbox goes there again.
@@ -40,6 +43,33 @@ func (r *run) settle(ctx context.Context) (cursor uint64, err error) {
 		r.logger.Warn("PostgreSQL was set back: it gets again what the outbox has kept", "from", cursor, "to", acked)
 	}
 	return cursor, nil
+}
+
+// settleAhead settles where the cursor is ahead of what was acknowledged. Mostly, a leader
+// before us could not acknowledge its last flushes any more. But if the cursor is ahead of
+// the shard's log, the log was set back: what it has at the indexes up to the cursor is, or
+// will be, not what PostgreSQL has of them. Then all that the outbox has goes there.
+func (r *run) settleAhead(ctx context.Context, cursor, dropped uint64) (uint64, error) {
+	// After the cursor was read: so a leader that has been deposed without knowing it
+	// gets an error, and does not take the cursor of the next one for one of the future.
+	index, err := r.outbox.Index(ctx)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%w: %w", errOutbox, err)
+	case cursor <= index:
+		return cursor, nil
+	}
+	if ahead := (Gap{From: index, To: cursor}); ahead != r.ahead {
+		r.ahead = ahead
+		r.sink.watched.ahead(r.stream, ahead)
+		r.logger.Error("the cluster lacks writes that PostgreSQL has: the nodes of this shard were restored from older disks. "+
+			"PostgreSQL gets again what the outbox has; what it alone has stays there and does not count, see docs/POSTGRES.md",
+			"from", index, "to", cursor)
+	}
+	if _, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: dropped}); err != nil {
+		return 0, fmt.Errorf("take the cursor back: %w", err)
+	}
+	return dropped, nil
 }
 
 func (r *run) readCursor(ctx context.Context) (uint64, error) {

@@ -29,11 +29,12 @@ type StreamStatus struct {
 	Shard       uint32 `json:"shard"`
 	Cursor      uint64 `json:"cursor"` // the last one this node saw or wrote
 	Gap         *Gap   `json:"gap,omitempty"`
+	Ahead       *Gap   `json:"ahead,omitempty"` // entries that PostgreSQL has and the cluster lacks
 }
 
-// Gap says that PostgreSQL lacks the effect of the entries after From, up to To, although
-// they were acknowledged: it was set back or replaced. Of several gaps From is the lowest
-// and To the highest.
+// Gap is the entries after From, up to To, that one side lacks although the other has or had
+// them: PostgreSQL, which was set back or replaced, or as Ahead the cluster, whose nodes were.
+// Of several gaps From is the lowest and To the highest.
 type Gap struct {
 	From uint64 `json:"from"`
 	To   uint64 `json:"to"`
@@ -62,7 +63,7 @@ func (w *watched) status() Status {
 	}
 	for st, state := range w.streams {
 		status.Streams = append(status.Streams, StreamStatus{
-			Incarnation: st.Incarnation, Shard: st.Shard, Cursor: state.cursor, Gap: state.gap,
+			Incarnation: st.Incarnation, Shard: st.Shard, Cursor: state.cursor, Gap: state.gap, Ahead: state.ahead,
 		})
 	}
 	slices.SortFunc(status.Streams, func(a, b StreamStatus) int {

@@ -20,6 +20,7 @@ type watched struct {
 	quarantined *metrics.Counter
 	gaps        *metrics.Counter
 	refills     *metrics.Counter
+	setBacks    *metrics.Counter
 	retired     *metrics.Counter
 	acks        *metrics.Counter
 	ackErrors   *metrics.Counter
@@ -36,6 +37,7 @@ type watched struct {
 type streamState struct {
 	cursor uint64
 	gap    *Gap // replaced, never changed: a Status may hold it
+	ahead  *Gap // likewise
 }
 
 func (w *watched) init(pool *pgxpool.Pool) {
@@ -47,6 +49,7 @@ func (w *watched) init(pool *pgxpool.Pool) {
 	w.quarantined = w.set.NewCounter("headcount_postgres_quarantined_rows_total")
 	w.gaps = w.set.NewCounter("headcount_postgres_gaps_total")
 	w.refills = w.set.NewCounter("headcount_postgres_refills_total")
+	w.setBacks = w.set.NewCounter("headcount_postgres_cluster_set_back_total")
 	w.retired = w.set.NewCounter("headcount_postgres_retention_rows_deleted_total")
 	w.acks = w.set.NewCounter("headcount_postgres_acks_total")
 	w.ackErrors = w.set.NewCounter("headcount_postgres_ack_errors_total")
@@ -112,8 +115,21 @@ func (w *watched) gap(st Stream, gap Gap) {
 	w.Lock()
 	defer w.Unlock()
 	state := w.stream(st)
-	if state.gap != nil {
-		gap = Gap{From: min(gap.From, state.gap.From), To: max(gap.To, state.gap.To)}
+	state.gap = state.gap.with(gap)
+}
+
+func (w *watched) ahead(st Stream, ahead Gap) {
+	w.setBacks.Inc()
+	w.Lock()
+	defer w.Unlock()
+	state := w.stream(st)
+	state.ahead = state.ahead.with(ahead)
+}
+
+// with returns a gap that has both; g may be nil.
+func (g *Gap) with(other Gap) *Gap {
+	if g != nil {
+		other = Gap{From: min(g.From, other.From), To: max(g.To, other.To)}
 	}
-	state.gap = &gap
+	return &other
 }

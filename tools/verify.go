@@ -220,6 +220,9 @@ func copied(then, now client.ClusterStatus) bool {
 		}
 	}
 	for _, shard := range now.Shards {
+		if shard.Leader == "" {
+			return false // and so nobody knows what is in its outbox
+		}
 		if shard.OutboxRows > 0 && shard.PostgresIndex < had[shard.Shard] {
 			return false
 		}
