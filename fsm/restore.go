@@ -45,6 +45,7 @@ type restorer struct {
 	config   Config
 	state    *state
 	byNumber map[uint64]restoredSegment
+	run      []table.Membership
 	reserve  int       // pieces that may still be made before their members have come
 	seen     [5]uint64 // segments, members, origins, outbox blocks, history points
 	begun    bool
@@ -162,18 +163,22 @@ func (x *restorer) addMembers(d *decoder) error {
 // fifth of the time of a restore.
 func (x *restorer) addRun(seg *segment, run []byte) error {
 	st := x.state
+	x.run = x.run[:0]
 	for ; len(run) > 0; run = run[memberBytes:] {
 		k, ok := table.MakeKey(binary.LittleEndian.Uint64(run), binary.LittleEndian.Uint16(run[8:]))
 		bucket := binary.LittleEndian.Uint32(run[10:])
 		if !ok || bucket <= st.watermark || uint64(bucket) > uint64(st.watermark)+table.Reach {
 			return errors.New("member out of bounds or drained")
 		}
-		var spot table.Spot
-		if !st.hold(seg, &spot, k, bucket) {
-			return errors.New("members are not spread as hashes are")
-		}
-		x.seen[1]++
+		x.run = append(x.run, table.Membership{Key: k, Bucket: bucket})
 	}
+	if !seg.table.Fill(st.tables, x.run, st.watermark) {
+		return errors.New("members are not spread as hashes are")
+	}
+	for _, member := range x.run {
+		st.count(seg, member.Key, member.Bucket, 1)
+	}
+	x.seen[1] += uint64(len(x.run))
 	return nil
 }
 

@@ -1,9 +1,11 @@
 package table
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -82,6 +84,37 @@ func (w *world) write(i int) {
 			w.t.Fatal("no place for a key that moves")
 		}
 		w.held[i][k] = b
+	}
+}
+
+// fill adds keys that a table does not hold, some at a time: in the order of a table's
+// pieces, or in none.
+func (w *world) fill(i int) {
+	t := w.tables[i]
+	if len(t.directory) == 0 && w.r.IntN(2) == 0 {
+		t.Reserve(w.memory, int64(w.r.IntN(2*len(w.keys))), 1<<w.r.IntN(12))
+	}
+	var members []Membership
+	for _, k := range w.keys {
+		if s := t.Find(w.memory, k); !s.Held() && w.r.IntN(4) > 0 {
+			members = append(members, Membership{k, w.bucket()})
+		}
+	}
+	if w.r.IntN(4) > 0 {
+		slices.SortFunc(members, func(a, b Membership) int { return cmp.Compare(a.Key.first(), b.Key.first()) })
+	}
+	for _, x := range members {
+		w.held[i][x.Key] = x.Bucket
+	}
+	for len(members) > 0 {
+		n := 1 + w.r.IntN(min(len(members), 1+w.r.IntN(1000)))
+		if !t.Fill(w.memory, members[:n], w.watermark) {
+			w.t.Fatal("no place for a key")
+		}
+		members = members[n:]
+	}
+	if w.r.IntN(2) == 0 {
+		t.Settled()
 	}
 }
 
@@ -237,6 +270,11 @@ func (w *world) close(n int) {
 
 // run does whatever may happen, in any order, and compares everything.
 func (w *world) run() {
+	for i := range w.tables {
+		if w.r.IntN(2) == 0 {
+			w.fill(i)
+		}
+	}
 	for range 60 {
 		for range w.r.IntN(len(w.keys)) {
 			w.write(w.r.IntN(2))
@@ -253,6 +291,10 @@ func (w *world) run() {
 				w.close(w.r.IntN(len(w.views)))
 			}
 		case 5:
+			if w.r.IntN(2) == 0 {
+				w.fill(w.r.IntN(2))
+				break
+			}
 			w.watermark += uint32(w.r.IntN(2)) * Reach
 		default:
 			for _, v := range w.views {
