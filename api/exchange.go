@@ -81,7 +81,8 @@ func (s *Server) finish(x *exchange, started time.Time) {
 		ctx.SetConnectionClose()
 	}
 	status := ctx.Response.StatusCode()
-	if length := ctx.Request.Header.ContentLength(); status >= http.StatusBadRequest && (length > 0 || length == -1) {
+	hasBody := ctx.Request.Header.ContentLength() > 0 || ctx.Request.Header.ContentLength() == -1
+	if hasBody && status >= http.StatusBadRequest && status != http.StatusRequestTimeout {
 		lingerOn(ctx)
 	}
 	s.metrics.observe(x.route, status, time.Since(started))

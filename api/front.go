@@ -15,8 +15,8 @@ import (
 // not be moved for each request, which costs more than decoding it.
 const frontGrain = time.Second
 
-// front is a connection as fasthttp sees it. It answers plain requests itself, and ends in
-// its own way after a refusal, see [lingerOn]. A plain request came with one read, nothing is wrong with it, and it is a whole POST
+// front is a connection as fasthttp sees it. It ends in its own way after a refusal, see
+// [lingerOn], and answers plain requests itself. A plain request came with one read, nothing is wrong with it, and it is a whole POST
 // /users with one membership ([Server.plainWrite]) or a GET /segments/count as most
 // clients send it ([isPlainCounts]). All else goes on to fasthttp, as it came.
 //
@@ -225,16 +225,24 @@ func (f *front) write() error {
 // Close implements [net.Conn]. fasthttp closes connections that rest, as far as it
 // knows, when it shuts down: one that is being answered closes after its reply.
 func (f *front) Close() error {
-	if f.life.CompareAndSwap(frontWriting, frontEnding) {
-		return nil
+	for {
+		switch life := f.life.Load(); life {
+		case frontWriting:
+			if f.life.CompareAndSwap(life, frontEnding) {
+				return nil
+			}
+		case frontResting:
+			if f.life.CompareAndSwap(life, frontClosed) {
+				return f.Conn.Close()
+			}
+		case frontLingering:
+			if f.life.CompareAndSwap(life, frontClosed) {
+				return f.linger()
+			}
+		default:
+			return nil
+		}
 	}
-	if f.life.CompareAndSwap(frontResting, frontClosed) {
-		return f.Conn.Close()
-	}
-	if f.life.CompareAndSwap(frontLingering, frontClosed) {
-		return f.linger()
-	}
-	return nil
 }
 
 // cut closes the connection at once.

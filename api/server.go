@@ -183,11 +183,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Unlock()
 
 	err := s.http.ShutdownWithContext(ctx)
+	cut := s.cutConnections()
 	if ctx.Err() == nil {
-		// Only closing the listeners a second time can fail.
+		// Only closing the listeners a second time can fail, and only connections that
+		// were ending, or lingering, were cut.
 		return nil
 	}
-	cut := s.cutConnections()
 	return fmt.Errorf("shutting down the HTTP server: %w (%d connections cut)", err, cut)
 }
 
@@ -199,6 +200,8 @@ func (s *Server) cutConnections() int {
 		// The connection is being given up: it does not matter how it ends.
 		if f, ok := frontOf(conn); ok {
 			_ = f.cut()
+		} else {
+			_ = conn.Close()
 		}
 	}
 	return len(s.mu.connections)
@@ -246,7 +249,7 @@ func (s *Server) refuseMalformed(ctx *fasthttp.RequestCtx, err error) {
 // client that asks first (Expect: 100-continue). fasthttp sends what is in ctx then, with
 // the status that is returned; it does not promise to, so a test holds it to that.
 func (s *Server) expect(ctx *fasthttp.RequestCtx) (status int) {
-	if ctx.Request.Header.ContentLength() <= s.options.BulkBodyBytesMax {
+	if ctx.Request.Header.ContentLength() <= max(s.options.BodyBytesMax, s.options.BulkBodyBytesMax) {
 		return http.StatusContinue
 	}
 	s.serve(ctx)

@@ -159,8 +159,8 @@ func (x *restorer) addMembers(d *decoder) error {
 }
 
 // addRun adds members of one segment. It does not look for one that comes twice: the
-// digest at the end, which has each of them once, finds it, and looking would take a
-// fifth of the time of a restore.
+// digest at the end, which has each of them once, finds it, and looking would take a good
+// part of the time of a restore.
 func (x *restorer) addRun(seg *segment, run []byte) error {
 	st := x.state
 	x.run = x.run[:0]

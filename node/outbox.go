@@ -24,8 +24,11 @@ const (
 	gatherRowsMax   = 10_000 // with so many it leaves; more, where PostgreSQL is behind, are there already
 )
 
-// Outbox is a shard leader's view of its outbox.
-type Outbox struct{ replica *replica }
+// Outbox is a shard leader's view of its outbox, for one leadership.
+type Outbox struct {
+	replica *replica
+	begin   uint64 // where the log ended when that began
+}
 
 // Next waits until there are entries above index and returns some of them, whole:
 // as many as fit into rowsMax rows, at least one. When there are fewer than that, it
@@ -67,14 +70,13 @@ func (o *Outbox) gather(ctx context.Context, b fsm.OutboxBatch, index uint64, ro
 // everything.
 func (o *Outbox) Acked() uint64 { return o.replica.machine.OutboxAcked() }
 
-// Index returns how far the shard's log goes, at or above the index of every batch that
-// any leader had before the call: an entry of this leadership is committed after it. It
-// fails when this node does not lead, or not any more.
-func (o *Outbox) Index(ctx context.Context) (uint64, error) {
-	if err := wait(ctx, o.replica.group.raft.Barrier(time.Second)); err != nil {
-		return 0, fmt.Errorf("shard %d: finding the end of the log: %w", o.replica.shard, err)
+// Begin returns where the shard's log ended when this leadership began, at or above the index
+// of every batch that a leader before it had. It fails once another node leads.
+func (o *Outbox) Begin(ctx context.Context) (uint64, error) {
+	if _, err := o.replica.readIndex(ctx); err != nil {
+		return 0, fmt.Errorf("shard %d: %w", o.replica.shard, err)
 	}
-	return o.replica.machine.Index(), nil
+	return o.begin, nil
 }
 
 // Dropped returns the index up to which entries have left the outbox; all later ones are

@@ -104,6 +104,7 @@ func (r *replica) lead(ctx context.Context) {
 	if !r.group.settle(ctx) || !r.firstSettings(ctx) {
 		return
 	}
+	begin := r.machine.Index() // before anything is proposed
 	r.logger.Info("leads", "term", term)
 	var parts sync.WaitGroup
 	defer parts.Wait()
@@ -116,7 +117,7 @@ func (r *replica) lead(ctx context.Context) {
 		r.logger.Error("this node has no PostgreSQL (postgres.url, HEADCOUNT_POSTGRES_URL), but the cluster copies to one: users of this shard wait in the outbox while this node leads it")
 	}
 	if r.copyOut != nil {
-		parts.Go(func() { r.copyOut(ctx, r.cluster.State().Birth.Incarnation, r.shard, &Outbox{r}) })
+		parts.Go(func() { r.copyOut(ctx, r.cluster.State().Birth.Incarnation, r.shard, &Outbox{r, begin}) })
 	}
 	<-ctx.Done()
 	r.settled.Store(0) // at once: the parts may take a moment to end

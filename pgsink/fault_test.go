@@ -371,47 +371,90 @@ func TestCursorAhead(t *testing.T) {
 	}
 }
 
-// TestClusterSetBack: PostgreSQL has entries of which the shard's log knows nothing. What the
-// log has in their place goes there, and all that is kept of what came before.
-func TestClusterSetBack(t *testing.T) {
-	url := newDatabase(t)
-	s, before := mustOpen(t, url, impatient(t)), newLog(1)
-	stop := lead(t, s, testStream, before)
-	kept := [][]Row{{put("kept", "s", 1)}, {put("ended in the future", "s", 5)}}
-	for _, rows := range kept {
-		before.append(rows...)
-	}
-	eventually(t, "the outbox drained", before.isDrained)
-	disk := cursorOf(t, url, testStream)
-	before.append(put("of the future", "s", 3), end("ended in the future", "s"))
-	before.append(put("of the future", "r", 3))
-	eventually(t, "the outbox drained", before.isDrained)
-	stop()
+// setBack is a log as older disks have it, from the moment at which a leader begins on it.
+type setBack struct {
+	*log
+	begin uint64
+}
 
-	future := cursorOf(t, url, testStream)
-	after := newLog(1) // the same log again, as far as the disks have it
-	after.window = len(kept)
-	for _, rows := range kept {
-		after.append(rows...)
+func (s setBack) Begin(context.Context) (uint64, error) { return s.begin, nil }
+
+// TestClusterSetBack: PostgreSQL has entries of which the shard's log knows nothing. What the
+// log has in their place goes there, and what PostgreSQL alone has stays.
+func TestClusterSetBack(t *testing.T) {
+	for name, newer := range map[string]int{"behind the cursor": 0, "that has grown beyond the cursor": 20} {
+		t.Run("a log "+name, func(t *testing.T) {
+			url := newDatabase(t)
+			s, before := mustOpen(t, url, impatient(t)), newLog(1)
+			stop := lead(t, s, testStream, before)
+			history := [][]Row{
+				{put("kept", "s", 1)},
+				{end("of the future", "s")}, // and put again, in the future
+				{put("ended in the future", "s", 5)},
+			}
+			for _, rows := range history {
+				before.append(rows...)
+			}
+			eventually(t, "the outbox drained", before.isDrained)
+			disk := cursorOf(t, url, testStream)
+			before.append(put("of the future", "s", 3), end("ended in the future", "s"))
+			before.append(put("of the future", "r", 3))
+			eventually(t, "the outbox drained", before.isDrained)
+			stop()
+
+			future := cursorOf(t, url, testStream)
+			after := newLog(1) // the same log again, as far as the disks have it
+			after.window = len(history)
+			for _, rows := range history {
+				after.append(rows...)
+			}
+			after.trim(disk)
+			if after.last != disk || after.dropped != 0 {
+				t.Fatalf("the log on the disks goes from %d to %d, want 0 to %d", after.dropped, after.last, disk)
+			}
+			want := memberships{{"kept", "s"}: 1, {"of the future", "s"}: 3, {"of the future", "r"}: 3}
+			write := func(id string) {
+				want[membership{id, "s"}] = 4
+				after.append(put(id, "s", 4))
+			}
+			for i := range newer {
+				write(fmt.Sprintf("in its place %d", i))
+			}
+			lead(t, s, testStream, setBack{after, disk})
+			write("afterwards")
+			eventually(t, "the outbox drained", after.isDrained)
+			eventually(t, "the cursor is at the end", func() bool { return cursorOf(t, url, testStream) == after.last })
+			requireEqual(t, usersTable(t, url), want)
+			status := s.Status().Streams[0]
+			if status.Ahead == nil || *status.Ahead != (Gap{From: disk, To: future}) || status.Gap != nil {
+				t.Errorf("status %+v, want ahead from %d to %d", status, disk, future)
+			}
+			if got := s.watched.setBacks.Get(); got != 1 {
+				t.Errorf("counted %d times, want once", got)
+			}
+		})
 	}
-	after.trim(disk)
-	if after.last != disk || after.dropped != 0 {
-		t.Fatalf("the log on the disks goes from %d to %d, want 0 to %d", after.dropped, after.last, disk)
-	}
-	lead(t, s, testStream, after)
-	eventually(t, "what was kept is there again", func() bool { return cursorOf(t, url, testStream) == disk })
-	after.append(put("in its place", "s", 4))
-	eventually(t, "the outbox drained", after.isDrained)
-	requireEqual(t, usersTable(t, url), memberships{
-		{"kept", "s"}: 1, {"ended in the future", "s"}: 5, {"in its place", "s"}: 4,
-		{"of the future", "s"}: 3, {"of the future", "r"}: 3,
-	})
-	status := s.Status().Streams[0]
-	if status.Ahead == nil || *status.Ahead != (Gap{From: disk, To: future}) || status.Gap != nil {
-		t.Errorf("status %+v, want ahead from %d to %d", status, disk, future)
-	}
-	if got := s.watched.setBacks.Get(); got != 1 {
-		t.Errorf("counted %d times, want once", got)
+}
+
+// TestTheCursorIsTakenBackOnce: what moves it again is another cluster, whose rows would
+// otherwise be overwritten for ever.
+func TestTheCursorIsTakenBackOnce(t *testing.T) {
+	url := newDatabase(t)
+	o := impatient(t)
+	o.IdleCheck = 20 * time.Millisecond
+	s, outbox := mustOpen(t, url, o), newLog(1)
+	mustMigrate(t, url)
+	lead(t, s, testStream, setBack{outbox, 0})
+	outbox.append(put("u", "s", 1))
+	eventually(t, "the outbox drained", outbox.isDrained)
+	const elsewhere = 1000
+	execute(t, url, `UPDATE headcount_cursor SET index = $1`, int64(elsewhere))
+	eventually(t, "it is taken back", func() bool { return cursorOf(t, url, testStream) == outbox.last })
+	execute(t, url, `UPDATE headcount_cursor SET index = $1`, int64(elsewhere))
+	outbox.append(put("v", "s", 1))
+	eventually(t, "it is said why it is not", func() bool { return s.Status().LastError == errSetBackAgain.Error() })
+	if got := cursorOf(t, url, testStream); got != elsewhere {
+		t.Errorf("the cursor is at %d, want %d", got, elsewhere)
 	}
 }
 
@@ -439,4 +482,4 @@ func TestDeposedLeaderLeavesTheCursor(t *testing.T) {
 // deposed is the outbox of a leader that no longer is.
 type deposed struct{ *log }
 
-func (deposed) Index(context.Context) (uint64, error) { return 0, errors.New("not the leader") }
+func (deposed) Begin(context.Context) (uint64, error) { return 0, errors.New("not the leader") }

@@ -85,7 +85,8 @@ func (l *log) Acked() uint64 {
 	return l.acked
 }
 
-func (l *log) Index(context.Context) (uint64, error) {
+// Begin is for leaders that begin whenever they are asked.
+func (l *log) Begin(context.Context) (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.last, nil

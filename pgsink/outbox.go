@@ -55,9 +55,11 @@ type Outbox interface {
 	// may have left the outbox. It never decreases.
 	Acked() uint64
 
-	// Index is how far the log of the shard goes: no batch that any leader had before the
-	// call went further. It takes a round trip to a majority of the shard's nodes.
-	Index(ctx context.Context) (uint64, error)
+	// Begin is where the shard's log ended when this leadership began: no batch that a leader
+	// before it had went further. It fails once another node leads, so a nil error shows that
+	// no later leader has done anything yet. It takes a round trip to a majority of the
+	// shard's nodes.
+	Begin(ctx context.Context) (uint64, error)
 
 	// Dropped is up to where entries have left the outbox; all later ones are there. It is at
 	// most Acked and never decreases.

@@ -11,6 +11,7 @@ const (
 	retentionPageRows = 5_000                 // rows looked at by one statement
 	retentionPause    = 50 * time.Millisecond // after each statement: deleting is in no hurry
 	retentionEvery    = 6 * time.Hour         // from the end of a pass to the beginning of the next
+	retentionRetry    = time.Minute           // likewise, after a pass that failed
 	retentionShard    = 0                     // whose leader looks after it: one node at a time
 )
 
@@ -40,12 +41,14 @@ func (s *Sink) retain(ctx context.Context, logger *slog.Logger) {
 		if ctx.Err() != nil {
 			return
 		}
+		rest := s.o.RetentionEvery
 		if err != nil {
+			rest = min(rest, retentionRetry)
 			logger.Warn("rows that expired long ago were not all deleted; they will be", "deleted", deleted, "err", err)
 		} else if deleted > 0 {
 			logger.Info("deleted rows that expired long ago", "rows", deleted, "retention", s.o.Retention)
 		}
-		sleep(ctx, s.o.RetentionEvery)
+		sleep(ctx, rest)
 	}
 }
 

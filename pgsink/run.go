@@ -35,7 +35,11 @@ type run struct {
 	trouble trouble
 	gap     Gap // that was told of, while the cursor is still before it
 	ahead   Gap // that was told of, while the cursor is still ahead of the log
-	rows    int // asked of the outbox: FlushRowsMax, less while PostgreSQL is too slow
+
+	attempted uint64 // how far this leadership may have flushed
+	tookBack  bool   // the cursor, from ahead of the log
+
+	rows int // asked of the outbox: FlushRowsMax, less while PostgreSQL is too slow
 }
 
 // Run copies the outbox to PostgreSQL until ctx ends, which is when this node stops leading
@@ -175,6 +179,7 @@ func (r *run) stillThere(ctx context.Context, cursor uint64) error {
 
 func (r *run) flush(ctx context.Context, cursor uint64, work prepared, hurry bool) error {
 	begun := time.Now()
+	r.attempted = work.batch.Index
 	refused, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: work.batch.Index, work: work.effect, hurry: hurry})
 	if err != nil {
 		return err
@@ -191,7 +196,7 @@ func (r *run) fail(err error) {
 	r.sink.watched.failed(err)
 	switch {
 	case errors.Is(err, errFenced), errors.Is(err, errTrimmed):
-		r.logger.Info("another leader flushes this shard; reading the cursor again", "reason", err)
+		r.logger.Info("the cursor is not where it was left; reading it again", "reason", err)
 		return
 	case schemaMissing(err):
 		r.sink.schema.forget()

@@ -2,6 +2,7 @@ package pgsink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -26,7 +27,7 @@ func (r *run) settle(ctx context.Context) (cursor uint64, err error) {
 		return 0, err
 	}
 	if cursor > acked {
-		return r.settleAhead(ctx, cursor, dropped)
+		return r.settleAhead(ctx, cursor, acked)
 	}
 	if cursor == acked {
 		return cursor, nil
@@ -45,31 +46,39 @@ func (r *run) settle(ctx context.Context) (cursor uint64, err error) {
 	return cursor, nil
 }
 
-// settleAhead settles where the cursor is ahead of what was acknowledged. Mostly, a leader
-// before us could not acknowledge its last flushes any more. But if the cursor is ahead of
-// the shard's log, the log was set back: what it has at the indexes up to the cursor is, or
-// will be, not what PostgreSQL has of them. Then all that the outbox has goes there.
-func (r *run) settleAhead(ctx context.Context, cursor, dropped uint64) (uint64, error) {
+// errSetBackAgain: nothing in this cluster can be the reason.
+var errSetBackAgain = errors.New("the cursor is ahead of the shard's log once more: does another cluster of the same incarnation, " +
+	"such as one on copies of these disks, write to this database? Stop one of them, then restart this node")
+
+// settleAhead settles where the cursor is ahead of what was acknowledged. Mostly, this leader
+// or one before it could not acknowledge its last flushes. But if the cursor is ahead of
+// everything that these may have flushed, the log was set back: what it has, or will have, at
+// the indexes up to the cursor is not what PostgreSQL has of them. Then the cursor goes back
+// to what the log says is in PostgreSQL, not further: what is in the window may be deletions
+// of what only PostgreSQL still has.
+func (r *run) settleAhead(ctx context.Context, cursor, acked uint64) (uint64, error) {
 	// After the cursor was read: so a leader that has been deposed without knowing it
 	// gets an error, and does not take the cursor of the next one for one of the future.
-	index, err := r.outbox.Index(ctx)
+	begin, err := r.outbox.Begin(ctx)
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("%w: %w", errOutbox, err)
-	case cursor <= index:
+	case cursor <= max(begin, r.attempted):
 		return cursor, nil
+	case r.tookBack:
+		return 0, errSetBackAgain
 	}
-	if ahead := (Gap{From: index, To: cursor}); ahead != r.ahead {
+	if ahead := (Gap{From: begin, To: cursor}); ahead != r.ahead {
 		r.ahead = ahead
 		r.sink.watched.ahead(r.stream, ahead)
 		r.logger.Error("the cluster lacks writes that PostgreSQL has: the nodes of this shard were restored from older disks. "+
-			"PostgreSQL gets again what the outbox has; what it alone has stays there and does not count, see docs/POSTGRES.md",
-			"from", index, "to", cursor)
+			"What PostgreSQL alone has stays there and does not count, see docs/POSTGRES.md", "from", begin, "to", cursor)
 	}
-	if _, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: dropped}); err != nil {
+	if _, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: acked}); err != nil {
 		return 0, fmt.Errorf("take the cursor back: %w", err)
 	}
-	return dropped, nil
+	r.tookBack = true
+	return acked, nil
 }
 
 func (r *run) readCursor(ctx context.Context) (uint64, error) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -68,8 +69,22 @@ func (l *Lines) Read(ctx context.Context, mark string, take func(Found) error) e
 	return lines.Err()
 }
 
-// problemNotUTF8 refuses what would otherwise be made another user's name.
-const problemNotUTF8 = "it is not valid UTF-8"
+// These refuse what would otherwise be made another user's name.
+const (
+	problemNotUTF8   = "it is not valid UTF-8"
+	problemSurrogate = "there is half a surrogate pair: escape a character beyond U+FFFF as two halves"
+)
+
+// replaced reports whether names hold the replacement character where the line they come
+// from has not: in the place of half a surrogate pair.
+func replaced(line []byte, names ...string) bool {
+	for _, name := range names {
+		if strings.ContainsRune(name, utf8.RuneError) {
+			return !bytes.ContainsRune(line, utf8.RuneError) && !bytes.Contains(bytes.ToLower(line), []byte(`\ufffd`))
+		}
+	}
+	return false
+}
 
 func (l *Lines) decode(line []byte) (found Found) {
 	if !utf8.Valid(line) {
@@ -85,6 +100,10 @@ func (l *Lines) decode(line []byte) (found Found) {
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		found.Problem = "something follows the object: write one object a line"
+		return found
+	}
+	if replaced(line, r.ID, r.Segment) {
+		found.Problem = problemSurrogate
 		return found
 	}
 	text := string(r.Expiry)

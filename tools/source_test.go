@@ -3,6 +3,7 @@ package tools_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,25 @@ func TestCSVRefusesAFieldTooMany(t *testing.T) {
 func TestALineThatIsNotUTF8IsRefused(t *testing.T) {
 	lines := &tools.Lines{From: strings.NewReader("{\"ID\":\"a\xff\",\"segment\":\"s\",\"expiredSegment\":1796551200}\n"), Zone: time.UTC}
 	wantFound(t, readAll(t, lines, ""), []tools.Found{{Problem: "UTF-8", Place: "line 1", Mark: "1"}})
+}
+
+// A half of a surrogate pair is no character; one that stands for it may have been meant.
+func TestHalfASurrogatePairIsRefused(t *testing.T) {
+	const line = `{"ID":"%s","segment":"s","expiredSegment":1796551200}` + "\n"
+	var text strings.Builder
+	for _, id := range []string{`a\ud800`, `a\uFFFD`, "a\ufffd", `a\ud83d\ude00`} {
+		fmt.Fprintf(&text, line, id)
+	}
+	got := readAll(t, &tools.Lines{From: strings.NewReader(text.String()), Zone: time.UTC}, "")
+	want := []string{"", "a\ufffd", "a\ufffd", "a\U0001f600"}
+	for i, found := range got {
+		if found.Membership.ID != want[i] || (found.Problem != "") != (i == 0) {
+			t.Errorf("line %d: %+v, want %q", i+1, found, want[i])
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d lines are read, want %d", len(got), len(want))
+	}
 }
 
 func TestCSVTellsOfAQuoteThatDoesNotEnd(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -220,8 +221,9 @@ func copied(then, now client.ClusterStatus) bool {
 		}
 	}
 	for _, shard := range now.Shards {
-		if shard.Leader == "" {
-			return false // and so nobody knows what is in its outbox
+		leader := slices.IndexFunc(shard.Replicas, func(r client.ReplicaStatus) bool { return r.Node == shard.Leader })
+		if leader < 0 || shard.Replicas[leader].Index < had[shard.Shard] {
+			return false // nobody knows yet what is in its outbox
 		}
 		if shard.OutboxRows > 0 && shard.PostgresIndex < had[shard.Shard] {
 			return false

@@ -70,12 +70,8 @@ func (o *outbox) Acked() uint64 {
 	return o.acked
 }
 
-// Index implements [pgsink.Outbox].
-func (o *outbox) Index(context.Context) (uint64, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.limit, nil
-}
+// Begin implements [pgsink.Outbox].
+func (o *outbox) Begin(context.Context) (uint64, error) { return 0, nil }
 
 // Dropped implements [pgsink.Outbox].
 func (o *outbox) Dropped() uint64 { return 0 }

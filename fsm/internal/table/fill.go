@@ -1,6 +1,7 @@
 package table
 
-// fillGroups is how many pieces Fill looks for among the memberships it is given.
+// fillGroups is how many pieces Fill looks for among the memberships it is given: each takes
+// a pass over them, and somebody may have scattered them over all pieces.
 const fillGroups = 8
 
 // Fill adds memberships that the table does not hold, in any order, and changes theirs. It
@@ -8,8 +9,9 @@ const fillGroups = 8
 // an empty piece are placed at once, so it is fast where most come together that belong
 // together: as a View of another table reads them, if this one was prepared by [Reserve].
 func (t *Table) Fill(m *Memory, members []Membership, watermark uint32) bool {
+	t.begin(m)
 	for range fillGroups {
-		if len(members) == 0 || len(t.directory) == 0 {
+		if len(members) == 0 {
 			break
 		}
 		first := members[0].Key.first()
@@ -30,7 +32,7 @@ func (m *Memory) fill(number uint32, p *piece, members []Membership, watermark u
 		return false
 	}
 	m.writable(number, p)
-	if m.refill(number, p, members, packed(len(members), p.form), watermark, watermark) {
+	if m.refill(number, p, members, packed(len(members), p.formFor(members, watermark, watermark)), watermark, watermark) {
 		return true
 	}
 	m.resize(p, 0)

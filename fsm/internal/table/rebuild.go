@@ -19,12 +19,7 @@ func (m *Memory) live(p *piece, watermark uint32) (n int) {
 // from as many as they are given). If a piece cannot hold them, it says so, and the
 // piece is in no order.
 func (m *Memory) refill(id uint32, p *piece, members []Membership, pages int, furthest, watermark uint32) bool {
-	for _, x := range members {
-		furthest = max(furthest, x.Bucket)
-	}
-	if p.form = formOf(p.depth()); furthest-watermark > p.form.reach() {
-		p.form = wideForm
-	}
+	p.form = p.formFor(members, furthest, watermark)
 	if pages == 0 {
 		pages = pagesFor(len(members), p.form)
 	}
@@ -44,6 +39,17 @@ func (m *Memory) refill(id uint32, p *piece, members []Membership, pages int, fu
 		}
 	}
 	return false
+}
+
+// formFor returns the form in which the piece reaches to furthest and to all of these.
+func (p *piece) formFor(members []Membership, furthest, watermark uint32) form {
+	for _, x := range members {
+		furthest = max(furthest, x.Bucket)
+	}
+	if f := formOf(p.depth()); furthest-watermark <= f.reach() {
+		return f
+	}
+	return wideForm
 }
 
 // mustRefill is refill of what the piece has held before, in no fewer pages than pages.

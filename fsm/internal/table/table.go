@@ -48,11 +48,7 @@ func (t *Table) Remove(m *Memory, s *Spot) {
 // there is no place for it, which cannot be while keys are hashes; then the table is of no
 // use any more.
 func (t *Table) Insert(m *Memory, s *Spot, k Key, bucket, watermark uint32) bool {
-	if len(t.directory) == 0 {
-		number, _ := m.newPiece(t.Owner, 0, 0)
-		t.directory, t.depth = []uint32{number}, 0
-		t.pieces[0] = 1
-	}
+	t.begin(m)
 	if s.lines[0] == nil || s.Moved(m) {
 		t.seek(m, s, k)
 	}
@@ -63,6 +59,15 @@ func (t *Table) Insert(m *Memory, s *Spot, k Key, bucket, watermark uint32) bool
 		t.seek(m, s, k)
 	}
 	return true
+}
+
+// begin gives a table that has none its first piece.
+func (t *Table) begin(m *Memory) {
+	if len(t.directory) == 0 {
+		number, _ := m.newPiece(t.Owner, 0, 0)
+		t.directory, t.depth = []uint32{number}, 0
+		t.pieces[0] = 1
+	}
 }
 
 // grow makes room in a piece into which k did not fit: by lines that reach further, by
