@@ -143,16 +143,17 @@ func (d *devCluster) startPostgres(ctx context.Context, choice string) (stop fun
 			d.out.printf("postgres none: users are not copied anywhere, as PostgreSQL's server programs are not installed (apt-get install postgresql) and %s is not set", postgresURLVariable)
 			return nothing, nil
 		}
-		server, err := pglocal.Start(ctx, pglocal.Options{
+		options := pglocal.Options{
 			Dir: filepath.Join(d.dir, "postgres"), Port: d.port + devPostgresPort,
 			Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		})
+		}
+		server, err := pglocal.Start(ctx, options)
 		if err != nil {
 			return nil, fmt.Errorf("a private PostgreSQL (--postgres none does without): %w", err)
 		}
 		d.postgres = server.URL()
 		d.out.printf("postgres %s", d.postgres)
-		return server.Stop, nil
+		return d.keepPostgres(server, options), nil
 	}
 	d.out.printf("postgres %s", d.postgres)
 	return nothing, nil

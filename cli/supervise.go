@@ -8,8 +8,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
+
+	"headcount/pglocal"
 )
 
 // supervise keeps one node's process running until ctx ends, then stops it. A node
@@ -42,6 +45,39 @@ func (d *devCluster) supervise(ctx context.Context, i int) error {
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// keepPostgres starts the private PostgreSQL again when it dies unasked. stop ends it.
+func (d *devCluster) keepPostgres(server *pglocal.Server, o pglocal.Options) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var keeping sync.WaitGroup
+	keeping.Go(func() {
+		defer func() { server.Stop() }()
+		for {
+			select {
+			case <-server.Done():
+			case <-ctx.Done():
+				return
+			}
+			d.out.printf("postgres ended: it starts again in %v, see %s", restartAfter, o.Dir)
+			server.Stop() // gives the directory back
+			select {
+			case <-time.After(restartAfter):
+			case <-ctx.Done():
+				return
+			}
+			if again, err := pglocal.Start(ctx, o); err == nil {
+				server = again
+				d.out.printf("postgres pid %d runs again", server.Pid())
+			} else if ctx.Err() == nil {
+				d.out.printf("postgres does not start: %v", err)
+			}
+		}
+	})
+	return func() {
+		cancel()
+		keeping.Wait()
 	}
 }
 

@@ -137,6 +137,20 @@ func TestReadmeExample(t *testing.T) {
 		return hasExample(d, 1)
 	})
 
+	postgres := postmaster(t, filepath.Join(dir, "data", "postgres"))
+	if err := syscall.Kill(postgres, syscall.SIGKILL); err != nil {
+		t.Fatalf("killing PostgreSQL, pid %d: %v", postgres, err)
+	}
+	meanwhile := record{membership{"another", "1aa1x"}, expiry}
+	mustWrite(t, &node{id: "n1", base: d.base(0)}, meanwhile)
+	want.write(meanwhile)
+	waitTable(t, database, want)
+	gone := request{method: "DELETE", url: d.base(0) + "/users/another"}
+	if got, err := send(context.Background(), gone); err != nil || got.status != 200 {
+		t.Fatalf("erasing a user: %v, %v", got, err)
+	}
+	delete(want, meanwhile.membership)
+
 	d.end()
 	if !isClosed(d.base(0)) || !isClosed(d.base(1)) || !isClosed(d.base(2)) {
 		t.Error("a port still answers after dev was interrupted")
@@ -150,6 +164,20 @@ func TestReadmeExample(t *testing.T) {
 		eventually(t, 5*time.Second, "the example's count after a restart", func() error { return hasExample(d, i) })
 	}
 	waitTable(t, d.database(), want)
+}
+
+// postmaster returns the process of the private PostgreSQL.
+func postmaster(t *testing.T, dir string) int {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.SplitN(string(text), "\n", 2)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid
 }
 
 func wantNodeLines(t *testing.T, d *dev) {
@@ -181,7 +209,7 @@ func hasExample(d *dev, i int) error {
 
 func waitTable(t *testing.T, database string, want model) {
 	t.Helper()
-	eventually(t, 10*time.Second, "the users table", func() error {
+	eventually(t, 30*time.Second, "the users table", func() error {
 		got, err := readTable(context.Background(), database)
 		if err != nil {
 			return err
