@@ -60,18 +60,24 @@ func (d *devCluster) keepPostgres(server *pglocal.Server, o pglocal.Options) (st
 			case <-ctx.Done():
 				return
 			}
-			d.out.printf("postgres ended: it starts again in %v, see %s", restartAfter, o.Dir)
+			d.out.printf("postgres: it does not run, and starts again in %v, see %s", restartAfter, o.Dir)
 			server.Stop() // gives the directory back
 			select {
 			case <-time.After(restartAfter):
 			case <-ctx.Done():
 				return
 			}
-			if again, err := pglocal.Start(ctx, o); err == nil {
-				server = again
-				d.out.printf("postgres pid %d runs again", server.Pid())
-			} else if ctx.Err() == nil {
-				d.out.printf("postgres does not start: %v", err)
+			again, err := pglocal.Start(ctx, o)
+			if err != nil {
+				if ctx.Err() == nil {
+					d.out.printf("postgres: %v", err)
+				}
+				continue
+			}
+			server = again
+			d.out.printf("postgres pid %d", server.Pid())
+			if server.URL() != d.postgres {
+				d.out.printf("postgres: it is a new one, with another password: start this command again")
 			}
 		}
 	})

@@ -436,6 +436,36 @@ func TestClusterSetBack(t *testing.T) {
 	}
 }
 
+// TestALateFlushIsOurs: its COMMIT came after a shorter flush was tried in its place.
+func TestALateFlushIsOurs(t *testing.T) {
+	url := newDatabase(t)
+	mustMigrate(t, url)
+	s := mustOpen(t, url, impatient(t))
+	outbox := newLog(1)
+	for i := range 8 {
+		outbox.append(put(fmt.Sprint(i), "s", 1))
+	}
+	r := &run{sink: s, stream: testStream, outbox: setBack{outbox, 0}, logger: s.o.Logger}
+	if _, err := r.settle(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	flush := func(ctx context.Context, to uint64) error {
+		return r.flush(ctx, 0, prepared{batch: Batch{Index: to}}, true)
+	}
+	cut, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := flush(cut, outbox.last); err == nil {
+		t.Fatal("a flush is done that was cut off")
+	}
+	execute(t, url, `UPDATE headcount_cursor SET index = $1`, int64(outbox.last)) // the late COMMIT
+	if err := flush(soon(t), outbox.last-1); !errors.Is(err, errFenced) {
+		t.Fatalf("%v, want that it is fenced", err)
+	}
+	if cursor, err := r.settle(soon(t)); err != nil || cursor != outbox.last || r.tookBack {
+		t.Errorf("settled at %d, %v, taken back %v; want at %d, where our own late flush has put it", cursor, err, r.tookBack, outbox.last)
+	}
+}
+
 // TestTheCursorIsTakenBackOnce: what moves it again is another cluster, whose rows would
 // otherwise be overwritten for ever.
 func TestTheCursorIsTakenBackOnce(t *testing.T) {

@@ -11,7 +11,7 @@ const (
 	retentionPageRows = 5_000                 // rows looked at by one statement
 	retentionPause    = 50 * time.Millisecond // after each statement: deleting is in no hurry
 	retentionEvery    = 6 * time.Hour         // from the end of a pass to the beginning of the next
-	retentionRetry    = time.Minute           // likewise, after a pass that failed
+	retentionRetry    = time.Minute           // likewise, after a pass that failed; doubled after each
 	retentionShard    = 0                     // whose leader looks after it: one node at a time
 )
 
@@ -36,6 +36,7 @@ FROM page ORDER BY id DESC, segment DESC LIMIT 1`
 // at a time. A failure ends the pass, and is told; the next begins anew.
 func (s *Sink) retain(ctx context.Context, logger *slog.Logger) {
 	pause := s.o.RetentionPause
+	retry := retentionRetry
 	for ctx.Err() == nil {
 		deleted, err := s.retainOnce(ctx, pause)
 		if ctx.Err() != nil {
@@ -43,10 +44,14 @@ func (s *Sink) retain(ctx context.Context, logger *slog.Logger) {
 		}
 		rest := s.o.RetentionEvery
 		if err != nil {
-			rest = min(rest, retentionRetry)
+			rest = min(rest, retry)
+			retry *= 2
 			logger.Warn("rows that expired long ago were not all deleted; they will be", "deleted", deleted, "err", err)
-		} else if deleted > 0 {
-			logger.Info("deleted rows that expired long ago", "rows", deleted, "retention", s.o.Retention)
+		} else {
+			retry = retentionRetry
+			if deleted > 0 {
+				logger.Info("deleted rows that expired long ago", "rows", deleted, "retention", s.o.Retention)
+			}
 		}
 		sleep(ctx, rest)
 	}

@@ -179,9 +179,13 @@ func (r *run) stillThere(ctx context.Context, cursor uint64) error {
 
 func (r *run) flush(ctx context.Context, cursor uint64, work prepared, hurry bool) error {
 	begun := time.Now()
-	r.attempted = work.batch.Index
+	before := r.attempted
+	r.attempted = max(before, work.batch.Index)
 	refused, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: work.batch.Index, work: work.effect, hurry: hurry})
 	if err != nil {
+		if errors.Is(err, errFenced) {
+			r.attempted = before // nothing took effect, nor will it
+		}
 		return err
 	}
 	r.sink.watched.flushed(r.stream, work.batch, refused, time.Since(begun))

@@ -2,7 +2,6 @@ package pgsink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -46,9 +45,9 @@ func (r *run) settle(ctx context.Context) (cursor uint64, err error) {
 	return cursor, nil
 }
 
-// errSetBackAgain: nothing in this cluster can be the reason.
-var errSetBackAgain = errors.New("the cursor is ahead of the shard's log once more: does another cluster of the same incarnation, " +
-	"such as one on copies of these disks, write to this database? Stop one of them, then restart this node")
+// errSetBackAgain: hardly anything in this cluster can be the reason.
+var errSetBackAgain = fmt.Errorf("%w: PostgreSQL's cursor is ahead of the shard's log once more: another cluster of the same incarnation, "+
+	"such as one on copies of these disks, writes to this database, or it failed over to a standby that lags; see docs/POSTGRES.md", errOutbox)
 
 // settleAhead settles where the cursor is ahead of what was acknowledged. Mostly, this leader
 // or one before it could not acknowledge its last flushes. But if the cursor is ahead of
@@ -72,7 +71,7 @@ func (r *run) settleAhead(ctx context.Context, cursor, acked uint64) (uint64, er
 		r.ahead = ahead
 		r.sink.watched.ahead(r.stream, ahead)
 		r.logger.Error("the cluster lacks writes that PostgreSQL has: the nodes of this shard were restored from older disks. "+
-			"What PostgreSQL alone has stays there and does not count, see docs/POSTGRES.md", "from", begin, "to", cursor)
+			"What PostgreSQL alone has does not count; see docs/POSTGRES.md", "from", begin, "to", cursor)
 	}
 	if _, err := r.sink.write(ctx, flush{stream: r.stream, from: cursor, to: acked}); err != nil {
 		return 0, fmt.Errorf("take the cursor back: %w", err)

@@ -75,15 +75,12 @@ const (
 	problemSurrogate = "there is half a surrogate pair: escape a character beyond U+FFFF as two halves"
 )
 
-// replaced reports whether names hold the replacement character where the line they come
-// from has not: in the place of half a surrogate pair.
-func replaced(line []byte, names ...string) bool {
-	for _, name := range names {
-		if strings.ContainsRune(name, utf8.RuneError) {
-			return !bytes.ContainsRune(line, utf8.RuneError) && !bytes.Contains(bytes.ToLower(line), []byte(`\ufffd`))
-		}
-	}
-	return false
+// replaced reports whether names hold more replacement characters than the line they come
+// from: in the place of half a surrogate pair.
+func replaced(line []byte, names string) bool {
+	const replacement = string(utf8.RuneError)
+	n := strings.Count(names, replacement)
+	return n > 0 && n > bytes.Count(line, []byte(replacement))+bytes.Count(bytes.ToLower(line), []byte(`\ufffd`))
 }
 
 func (l *Lines) decode(line []byte) (found Found) {
@@ -102,7 +99,7 @@ func (l *Lines) decode(line []byte) (found Found) {
 		found.Problem = "something follows the object: write one object a line"
 		return found
 	}
-	if replaced(line, r.ID, r.Segment) {
+	if replaced(line, r.ID+r.Segment) {
 		found.Problem = problemSurrogate
 		return found
 	}

@@ -139,13 +139,14 @@ func TestALineThatIsNotUTF8IsRefused(t *testing.T) {
 func TestHalfASurrogatePairIsRefused(t *testing.T) {
 	const line = `{"ID":"%s","segment":"s","expiredSegment":1796551200}` + "\n"
 	var text strings.Builder
+	fmt.Fprintln(&text, `{"ID":"a\ud800","segment":"\ufffd","expiredSegment":1796551200}`)
 	for _, id := range []string{`a\ud800`, `a\uFFFD`, "a\ufffd", `a\ud83d\ude00`} {
 		fmt.Fprintf(&text, line, id)
 	}
 	got := readAll(t, &tools.Lines{From: strings.NewReader(text.String()), Zone: time.UTC}, "")
-	want := []string{"", "a\ufffd", "a\ufffd", "a\U0001f600"}
+	want := []string{"", "", "a\ufffd", "a\ufffd", "a\U0001f600"}
 	for i, found := range got {
-		if found.Membership.ID != want[i] || (found.Problem != "") != (i == 0) {
+		if found.Membership.ID != want[i] || (found.Problem != "") != (i < 2) {
 			t.Errorf("line %d: %+v, want %q", i+1, found, want[i])
 		}
 	}
