@@ -16,7 +16,9 @@ import (
 const frontGrain = time.Second
 
 // front is a connection as fasthttp sees it. It ends in its own way after a refusal, see
-// [lingerOn], and answers plain requests itself. A plain request came with one read, nothing is wrong with it, and it is a whole POST
+// [lingerOn], and answers plain requests itself.
+//
+// A plain request came with one read, nothing is wrong with it, and it is a whole POST
 // /users with one membership ([Server.plainWrite]) or a GET /segments/count as most
 // clients send it ([isPlainCounts]). All else goes on to fasthttp, as it came.
 //

@@ -45,9 +45,9 @@ type restorer struct {
 	config   Config
 	state    *state
 	byNumber map[uint64]restoredSegment
-	run      []table.Membership
-	reserve  int       // pieces that may still be made before their members have come
-	seen     [5]uint64 // segments, members, origins, outbox blocks, history points
+	run      []table.Membership // that is being added; kept to be used again
+	reserve  int                // pieces that may still be made before their members have come
+	seen     [5]uint64          // segments, members, origins, outbox blocks, history points
 	begun    bool
 	ended    bool
 }

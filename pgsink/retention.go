@@ -11,7 +11,7 @@ const (
 	retentionPageRows = 5_000                 // rows looked at by one statement
 	retentionPause    = 50 * time.Millisecond // after each statement: deleting is in no hurry
 	retentionEvery    = 6 * time.Hour         // from the end of a pass to the beginning of the next
-	retentionRetry    = time.Minute           // likewise, after a pass that failed; doubled after each
+	retentionRetry    = time.Minute           // at first, after a pass that failed; twice as long after each, up to RetentionEvery
 	retentionShard    = 0                     // whose leader looks after it: one node at a time
 )
 
@@ -36,24 +36,22 @@ FROM page ORDER BY id DESC, segment DESC LIMIT 1`
 // at a time. A failure ends the pass, and is told; the next begins anew.
 func (s *Sink) retain(ctx context.Context, logger *slog.Logger) {
 	pause := s.o.RetentionPause
-	retry := retentionRetry
+	retry := backoff{min: retentionRetry, max: s.o.RetentionEvery}
 	for ctx.Err() == nil {
 		deleted, err := s.retainOnce(ctx, pause)
 		if ctx.Err() != nil {
 			return
 		}
-		rest := s.o.RetentionEvery
 		if err != nil {
-			rest = min(rest, retry)
-			retry *= 2
 			logger.Warn("rows that expired long ago were not all deleted; they will be", "deleted", deleted, "err", err)
-		} else {
-			retry = retentionRetry
-			if deleted > 0 {
-				logger.Info("deleted rows that expired long ago", "rows", deleted, "retention", s.o.Retention)
-			}
+			retry.wait(ctx)
+			continue
 		}
-		sleep(ctx, rest)
+		if deleted > 0 {
+			logger.Info("deleted rows that expired long ago", "rows", deleted, "retention", s.o.Retention)
+		}
+		retry.reset()
+		sleep(ctx, s.o.RetentionEvery)
 	}
 }
 

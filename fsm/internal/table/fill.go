@@ -7,7 +7,7 @@ const fillGroups = 8
 // Fill adds memberships that the table does not hold, in any order, and changes theirs. It
 // does what Insert does for each, and returns false when Insert would. Those that come into
 // an empty piece are placed at once, so it is fast where most come together that belong
-// together: as a View of another table reads them, if this one was prepared by [Reserve].
+// together: as a View of another table reads them, if this one was prepared by [Table.Reserve].
 func (t *Table) Fill(m *Memory, members []Membership, watermark uint32) bool {
 	t.begin(m)
 	for range fillGroups {
