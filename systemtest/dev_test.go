@@ -77,6 +77,22 @@ func (d *dev) base(i int) string { return "http://" + loopback(d.port+i) }
 
 var nodeLine = regexp.MustCompile(`(?m)^node (n\d) pid (\d+) (http://\S+)`)
 
+// pid returns the newest process of a node. Nodes start side by side: their lines
+// come in any order.
+func (d *dev) pid(id string) int {
+	d.t.Helper()
+	newest := 0
+	for _, line := range nodeLine.FindAllStringSubmatch(d.printed(), -1) {
+		if line[1] == id {
+			newest, _ = strconv.Atoi(line[2]) // digits, by the pattern
+		}
+	}
+	if newest == 0 {
+		d.t.Fatalf("dev printed no line of node %s", id)
+	}
+	return newest
+}
+
 // pids returns the process of every node line so far, oldest first.
 func (d *dev) pids() []int {
 	var pids []int
@@ -125,17 +141,19 @@ func TestReadmeExample(t *testing.T) {
 	database := d.database()
 	waitTable(t, database, want)
 
-	killed := d.pids()[1]
+	killed := d.pid("n2")
 	if err := syscall.Kill(killed, syscall.SIGKILL); err != nil {
 		t.Fatalf("killing n2, pid %d: %v", killed, err)
 	}
 	eventually(t, 30*time.Second, "dev starting n2 again", func() error {
-		pids := d.pids()
-		if len(pids) != 4 || pids[3] == killed || !isHeadcount(pids[3]) {
-			return fmt.Errorf("it printed the processes %v", pids)
+		if pid := d.pid("n2"); pid == killed || !isHeadcount(pid) {
+			return fmt.Errorf("its process is %d, and %d was killed", pid, killed)
 		}
 		return hasExample(d, 1)
 	})
+	if pids := d.pids(); len(pids) != 4 {
+		t.Errorf("dev started the processes %v, want three and one", pids)
+	}
 
 	postgres := postmaster(t, filepath.Join(dir, "data", "postgres"))
 	if err := syscall.Kill(postgres, syscall.SIGKILL); err != nil {
