@@ -48,7 +48,7 @@ type group struct {
 	name      string
 	raft      *raft.Raft
 	store     *logStore
-	snapshots raft.SnapshotStore
+	snapshots *snapshotStore
 	streams   *raft.NetworkTransport
 	stop      context.CancelFunc // ends what waits in streams, before Raft is shut down
 	empty     bool               // there was nothing on disk when it was opened
@@ -100,7 +100,7 @@ func openGroup(o groupOptions) (_ *group, err error) {
 	if g.store, err = openLogStore(dir, o.raft.LogStore, logger, o.fatal); err != nil {
 		return nil, err
 	}
-	if g.snapshots, err = raft.NewFileSnapshotStoreWithLogger(dir, 2, logger); err != nil {
+	if g.snapshots, err = openSnapshotStore(dir, logger); err != nil {
 		return nil, err
 	}
 	held, err := raft.HasExistingState(g.store, g.store, g.snapshots)

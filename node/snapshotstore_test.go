@@ -1,0 +1,102 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+)
+
+// A snapshot never has more than snapshotSyncBytes that are not synced.
+func TestSnapshotIsSyncedAsItIsWritten(t *testing.T) {
+	store, err := openSnapshotStore(t.TempDir(), hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	syncs := 0
+	store.sync = func(f *os.File) error {
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		syncs++
+		// Raft's buffer may have some more.
+		if size := int64(syncs * snapshotSyncBytes); info.Size() > size || info.Size() < size-4096 {
+			t.Errorf("sync %d at %d bytes, want about %d", syncs, info.Size(), size)
+		}
+		return datasync(f)
+	}
+	sink := createSnapshot(t, store)
+	want := make([]byte, 5*snapshotSyncBytes+snapshotSyncBytes/2)
+	for i := range want {
+		want[i] = byte(rand.Uint32())
+	}
+	for rest := want; len(rest) > 0; {
+		size := min(rand.IntN(3*snapshotSyncBytes), len(rest))
+		if n, err := sink.Write(rest[:size]); n != size || err != nil {
+			t.Fatalf("Write of %d bytes: %d, %v", size, n, err)
+		}
+		rest = rest[size:]
+	}
+	for range 2 { // Raft closes it once more
+		if err := sink.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if syncs != 5 {
+		t.Errorf("%d syncs, want 5", syncs)
+	}
+	_, reader, err := store.Open(sink.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	got, err := io.ReadAll(reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("the snapshot has other bytes than were written")
+	}
+}
+
+// A sync that fails fails the snapshot: nothing of it is kept.
+func TestSnapshotThatCannotBeSynced(t *testing.T) {
+	dir := t.TempDir()
+	store, err := openSnapshotStore(dir, hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("the disk is broken")
+	store.sync = func(*os.File) error { return broken }
+	sink := createSnapshot(t, store)
+	if n, err := sink.Write(make([]byte, 3*snapshotSyncBytes)); n != snapshotSyncBytes || !errors.Is(err, broken) {
+		t.Errorf("Write: %d, %v, want %d and %q", n, err, snapshotSyncBytes, broken)
+	}
+	if err := sink.Cancel(); err != nil {
+		t.Error(err)
+	}
+	left, err := os.ReadDir(filepath.Join(dir, "snapshots"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(left) != 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
+func createSnapshot(t *testing.T, store raft.SnapshotStore) raft.SnapshotSink {
+	t.Helper()
+	_, streams := raft.NewInmemTransport("")
+	sink, err := store.Create(raft.SnapshotVersionMax, 7, 3, raft.Configuration{}, 1, streams)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sink
+}
