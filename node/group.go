@@ -52,6 +52,7 @@ type group struct {
 	streams   *raft.NetworkTransport
 	stop      context.CancelFunc // ends what waits in streams, before Raft is shut down
 	empty     bool               // there was nothing on disk when it was opened
+	late      float64            // by which share of its log the next snapshot is late; of the goroutine that takes them
 
 	notify   chan bool // Raft's word on our leadership
 	observed chan raft.Observation
@@ -90,6 +91,7 @@ func openGroup(o groupOptions) (_ *group, err error) {
 		name:     o.name,
 		notify:   make(chan bool, 64),            // Raft waits when it is full: far more than a term's changes
 		observed: make(chan raft.Observation, 8), // a full one is fine: what counts is that there is one
+		late:     lateness(),
 	}
 	g.leading.ctx, g.leading.cancel = context.WithCancel(context.Background())
 	defer func() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -14,6 +15,11 @@ const (
 	watchEvery         = time.Second
 	trailingEntriesMin = 64
 	trailingEntriesMax = 1 << 20
+
+	// snapshotLateMax is the share of the log that a snapshot may wait for beyond what is
+	// due. A shard's log is the same on all nodes, so that without it they would all take
+	// theirs in the same second.
+	snapshotLateMax = 0.25
 )
 
 // watchDisk ends the process when a log write does not end. groups is called each
@@ -42,9 +48,10 @@ func keepLogs(ctx context.Context, o RaftOptions, groups func() []*group, logger
 
 // snapshotDue reports whether the log has grown by so many bytes since the last snapshot,
 // and by as many as that has: so however much a group holds, its snapshots write no more
-// than its log does.
+// than its log does. It waits for up to snapshotLateMax more, each time another share.
 func (g *group) snapshotDue(bytesMin int64, logger *slog.Logger) bool {
 	bytes, _ := g.store.sinceSnapshot()
+	bytes = int64(float64(bytes) / (1 + g.late))
 	if bytes < bytesMin {
 		return false
 	}
@@ -73,6 +80,7 @@ func (g *group) snapshot(ctx context.Context, trailingBytes int64, logger *slog.
 	switch {
 	case err == nil:
 		g.store.snapshotted(bytes, entries)
+		g.late = lateness()
 		logger.Info("snapshot taken", "group", g.name, "logBytes", bytes, "took", time.Since(began).Round(time.Millisecond))
 	case errors.Is(err, raft.ErrNothingNewToSnapshot) || ctx.Err() != nil:
 	default:
@@ -80,3 +88,6 @@ func (g *group) snapshot(ctx context.Context, trailingBytes int64, logger *slog.
 		logger.Error("snapshot failed", "group", g.name, "err", err)
 	}
 }
+
+// lateness draws by how much the next snapshot is late.
+func lateness() float64 { return snapshotLateMax * rand.Float64() }
