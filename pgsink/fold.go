@@ -2,6 +2,7 @@ package pgsink
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 )
@@ -38,30 +39,75 @@ func fold(batch []Row) (folded, error) {
 	}
 	slices.Sort(f.erases.ids)
 
-	live := make([]Row, 0, len(batch)) // puts and deletes that no later erase drops
+	live := make([]place, 0, len(batch)) // of the puts and deletes that no later erase drops
 	for i, row := range batch {
-		if at, erased := lastErase[row.ID]; row.Op != OpErase && (!erased || at < i) {
-			live = append(live, row)
+		if row.Op == OpErase {
+			continue
 		}
+		if len(lastErase) > 0 {
+			if at, erased := lastErase[row.ID]; erased && i < at {
+				continue
+			}
+		}
+		live = append(live, place{at: int32(i)})
 	}
-	slices.SortStableFunc(live, func(a, b Row) int {
-		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Segment, b.Segment))
-	})
+	sortByKey(batch, live)
+	f.puts.ids = make([]string, 0, len(live))
+	f.puts.segments = make([]string, 0, len(live))
+	f.puts.expiries = make([]int64, 0, len(live))
 	for begin := 0; begin < len(live); {
+		key := &batch[live[begin].at]
 		end := begin + 1
-		for end < len(live) && live[end].ID == live[begin].ID && live[end].Segment == live[begin].Segment {
+		for end < len(live) && batch[live[end].at].ID == key.ID && batch[live[end].at].Segment == key.Segment {
 			end++
 		}
-		f.addKey(live[begin:end])
+		f.addKey(batch, live[begin:end])
 		begin = end
 	}
 	return f, nil
 }
 
+// place is where a row is in its batch.
+type place struct {
+	head uint64 // of its ID: eight bytes, by which most are told apart
+	at   int32
+}
+
+// sortByKey sorts places by their rows' keys, and those of one key in log order.
+func sortByKey(batch []Row, places []place) {
+	if len(places) == 0 {
+		return
+	}
+	// IDs often begin alike: what counts is what comes after that.
+	first := batch[places[0].at].ID
+	shared := len(first)
+	for _, p := range places {
+		id := batch[p.at].ID
+		n := 0
+		for n < min(shared, len(id)) && id[n] == first[n] {
+			n++
+		}
+		shared = n
+	}
+	for i := range places {
+		var head [8]byte // padded with zeros: it is never more than a longer ID's
+		copy(head[:], batch[places[i].at].ID[shared:])
+		places[i].head = binary.BigEndian.Uint64(head[:])
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		if a.head != b.head {
+			return cmp.Compare(a.head, b.head)
+		}
+		x, y := &batch[a.at], &batch[b.at]
+		return cmp.Or(cmp.Compare(x.ID, y.ID), cmp.Compare(x.Segment, y.Segment), cmp.Compare(a.at, b.at))
+	})
+}
+
 // addKey adds the effect of one key's rows, which are in log order.
-func (f *folded) addKey(history []Row) {
+func (f *folded) addKey(batch []Row, history []place) {
 	deleted, put, expiry := false, false, int64(0)
-	for _, row := range history {
+	for _, p := range history {
+		row := &batch[p.at]
 		switch {
 		case row.Op == OpDelete:
 			deleted, put = true, false
@@ -71,7 +117,7 @@ func (f *folded) addKey(history []Row) {
 			expiry = max(expiry, row.Expiry)
 		}
 	}
-	key := history[0]
+	key := &batch[history[0].at]
 	if deleted {
 		f.deletes.ids = append(f.deletes.ids, key.ID)
 		f.deletes.segments = append(f.deletes.segments, key.Segment)

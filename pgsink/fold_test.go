@@ -1,8 +1,10 @@
 package pgsink
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -62,6 +64,37 @@ func requireKeysOnce(t *testing.T, f folded) {
 		}
 		if !slices.Equal(keys, sortedKeys(set)) {
 			t.Fatalf("%s: keys not sorted, or not once each: %v", r.op, keys)
+		}
+	}
+}
+
+// IDs of which one begins another, or that differ in their ends only, sort like others.
+func TestFoldSortsByWholeIDs(t *testing.T) {
+	draw := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		batch := make([]Row, 1+draw.IntN(40))
+		for i := range batch {
+			id := strings.Repeat("x", draw.IntN(3)) + strings.Repeat("\x00", draw.IntN(3)) + strings.Repeat("ab", draw.IntN(9))
+			batch[i] = put(id+strings.Repeat("\x00", draw.IntN(2)), "s", 1)
+		}
+		f, err := fold(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		requireKeysOnce(t, f)
+	}
+}
+
+func BenchmarkFold(b *testing.B) {
+	draw := rand.New(rand.NewPCG(5, 6))
+	batch := make([]Row, 10_000)
+	for i := range batch {
+		batch[i] = put(fmt.Sprintf("user-%012d", draw.IntN(1e9)), fmt.Sprintf("segment-%03d", draw.IntN(300)), int64(i))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := fold(batch); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
