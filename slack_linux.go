@@ -7,37 +7,56 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// timerSlackNS is how much later than asked a node's timers may ring.
-//
-// It is for one thread of the Go runtime, its monitor, which asks to sleep 20 µs at a
-// time as long as goroutines come and go in system calls (golang.org/issue/18236). On
-// a virtual machine each of those wakings may cost as much again: at 10,000 writes/s
-// that was a sixth of a node's processor time. Go's own timers are exact to a
-// millisecond on Linux anyway, and a node has none that mind another one.
-const timerSlackNS = 1_000_000
+// The slack of a thread's timers is how much later than asked they may ring, in
+// nanoseconds.
+const (
+	timerSlack        = 1_000_000
+	timerSlackDefault = 50_000 // Linux's
+)
 
-// slackenTimers starts this program anew, as the same process, with timerSlackNS: a
-// thread has its slack from the one that made it, and the monitor is made before main
-// runs. Where that cannot be, the program goes on as it is. A process that was given
-// as much slack or more (by systemd's TimerSlackNSec=, say) keeps what it has.
+// startedAnew marks the process that slackenTimers has started anew.
+const startedAnew = "HEADCOUNT_STARTED_ANEW"
+
+// slackenTimers starts this program anew, as the same process, with timerSlack.
 //
-// It is called before anything else runs, signal handlers too.
+// That is for the Go runtime's monitor thread, which asks to sleep 20 µs at a time as long
+// as goroutines come and go in system calls (golang.org/issue/18236). On a virtual machine
+// each of its wakings may cost as much again: a fifth of a node's processor time. A thread
+// has its slack from the one that made it, and the monitor is made before main runs. The
+// other threads have it too. Go's timers wait in whole milliseconds on Linux anyway.
+//
+// A process whose slack is not Linux's own keeps what it was given (by systemd's
+// TimerSlackNSec=, say), and so does one that cannot be started anew.
+//
+// It is called before anything else runs, signal handlers too, and in the process's first
+// thread: that has what dev asks of the kernel, to end its nodes should it be killed.
 func slackenTimers() {
-	if slack, err := timerSlack(); err != nil || slack >= timerSlackNS {
+	if os.Getenv(startedAnew) != "" {
 		return
 	}
-	path, err := os.Executable()
-	if err != nil || unix.Prctl(unix.PR_SET_TIMERSLACK, timerSlackNS, 0, 0, 0) != nil {
+	slack, err := getTimerSlack()
+	if err != nil || slack != timerSlackDefault || unix.Prctl(unix.PR_SET_TIMERSLACK, timerSlack, 0, 0, 0) != nil {
 		return
 	}
-	// A kernel that takes it and forgets it would have us start over and over.
-	if slack, err := timerSlack(); err != nil || slack < timerSlackNS {
-		return
-	}
-	_ = syscall.Exec(path, os.Args, os.Environ()) // returns only if it failed
+	startAnew()
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, timerSlackDefault, 0, 0, 0)
 }
 
-// timerSlack returns the calling thread's slack in nanoseconds.
-func timerSlack() (int, error) {
+// startAnew returns only if it failed.
+func startAnew() {
+	path, err := os.Executable()
+	if err != nil {
+		return
+	}
+	var files syscall.Rlimit // Exec sets it to what the process had before Go raised it
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) != nil {
+		return
+	}
+	_ = syscall.Exec(path, os.Args, append(os.Environ(), startedAnew+"=1"))
+	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &files)
+}
+
+// getTimerSlack returns the calling thread's.
+func getTimerSlack() (int, error) {
 	return unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 }

@@ -7,42 +7,50 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-const slackVariable = "HEADCOUNT_TEST_SLACK_NS"
+const testedSlack = "HEADCOUNT_TEST_SLACK"
 
 // TestMain is also the program that TestSlackenTimers runs.
 func TestMain(m *testing.M) {
-	given := os.Getenv(slackVariable)
-	if given == "" {
+	if os.Getenv(testedSlack) == "" {
 		os.Exit(m.Run())
 	}
 	fmt.Println("pid", os.Getpid())
 	slackenTimers()
-	runtime.LockOSThread()
-	slack, err := timerSlack()
-	fmt.Println("slack", slack, err, os.Args[1:], os.Getenv(slackVariable))
+	slack, err := getTimerSlack()
+	var death int32
+	deathErr := unix.Prctl(unix.PR_GET_PDEATHSIG, uintptr(unsafe.Pointer(&death)), 0, 0, 0)
+	fmt.Println("slack", slack, err, "death", death, deathErr, os.Args[1:], os.Getenv(testedSlack))
 }
 
 func TestSlackenTimers(t *testing.T) {
-	for _, test := range []struct{ given, want, starts int }{
-		{50_000, timerSlackNS, 2},
-		{timerSlackNS, timerSlackNS, 1},
-		{5 * timerSlackNS, 5 * timerSlackNS, 1},
+	for _, test := range []struct {
+		given, want, starts int
+		env                 string
+	}{
+		{given: timerSlackDefault, want: timerSlack, starts: 2},
+		{given: timerSlackDefault, want: timerSlackDefault, starts: 1, env: startedAnew + "=1"},
+		{given: timerSlack, want: timerSlack, starts: 1},
+		{given: timerSlackDefault / 2, want: timerSlackDefault / 2, starts: 1},
+		{given: 5 * timerSlack, want: 5 * timerSlack, starts: 1},
 	} {
-		t.Run(fmt.Sprint(test.given), func(t *testing.T) {
+		t.Run(fmt.Sprint(test.given, test.env), func(t *testing.T) {
 			program := exec.Command(os.Args[0], "an argument")
-			program.Env = append(os.Environ(), fmt.Sprintf("%s=%d", slackVariable, test.given))
-			out, err := startWithSlack(program, test.given)
+			program.Env = append(os.Environ(), fmt.Sprintf("%s=%d", testedSlack, test.given), test.env)
+			program.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+			out, err := outputWithSlack(program, test.given)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			pid := fmt.Sprint("pid ", program.Process.Pid)
 			want := slices.Repeat([]string{pid}, test.starts)
-			want = append(want, fmt.Sprintf("slack %d <nil> [an argument] %d", test.want, test.given))
+			want = append(want, fmt.Sprintf("slack %d <nil> death %d <nil> [an argument] %d", test.want, syscall.SIGTERM, test.given))
 			if got := strings.Split(strings.TrimSpace(out), "\n"); !slices.Equal(got, want) {
 				t.Errorf("it printed %q, want %q", got, want)
 			}
@@ -50,8 +58,8 @@ func TestSlackenTimers(t *testing.T) {
 	}
 }
 
-// startWithSlack runs a program from a thread of that slack.
-func startWithSlack(program *exec.Cmd, slack int) (string, error) {
+// outputWithSlack runs a program from a thread of that slack.
+func outputWithSlack(program *exec.Cmd, slack int) (string, error) {
 	type result struct {
 		out []byte
 		err error

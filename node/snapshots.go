@@ -17,8 +17,8 @@ const (
 	trailingEntriesMax = 1 << 20
 
 	// snapshotLateMax is the share of the log that a snapshot may wait for beyond what is
-	// due. A shard's log is the same on all nodes, so that without it they would all take
-	// theirs in the same second.
+	// due. A shard's log is the same on all nodes: without it they would all take theirs in
+	// the same second, and with it hardly ever.
 	snapshotLateMax = 0.25
 )
 
@@ -51,8 +51,10 @@ func keepLogs(ctx context.Context, o RaftOptions, groups func() []*group, logger
 // than its log does. It waits for up to snapshotLateMax more, each time another share.
 func (g *group) snapshotDue(bytesMin int64, logger *slog.Logger) bool {
 	bytes, _ := g.store.sinceSnapshot()
-	bytes = int64(float64(bytes) / (1 + g.late))
 	if bytes < bytesMin {
+		return false
+	}
+	if bytes = int64(float64(bytes) / (1 + g.late)); bytes < bytesMin {
 		return false
 	}
 	list, err := g.snapshots.List() // newest first

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -12,26 +13,51 @@ import (
 // snapshotsRetained is how many snapshots a group keeps: the last, and one before it.
 const snapshotsRetained = 2
 
-// snapshotSyncBytes is how much of a snapshot is written between two syncs: what a log
-// write on the same disk may have to wait for.
-const snapshotSyncBytes = 1 << 20
+// snapshotSyncBytes is how much of a snapshot is written between two syncs.
+const snapshotSyncBytes = 4 << 20
 
-// snapshotStore is Raft's file store, but for one thing: a snapshot, taken or received,
-// is synced as it is written. Raft's own syncs it at its end, in one go, and so long the
-// log on the same disk waits.
+// snapshotStore is Raft's file store, but for two things. A snapshot, taken or received,
+// is synced as it is written: Raft's own syncs it at its end, in one go, and so long the
+// log on the same disk waits. And what was begun and never finished is removed.
 type snapshotStore struct {
 	*raft.FileSnapshotStore
 
-	dir  string // the group's; the store has its files in dir/snapshots
+	dir  string // of the store's files
 	sync func(*os.File) error
 }
 
+// Raft's names.
+const (
+	snapshotsDir       = "snapshots"
+	snapshotStateFile  = "state.bin"
+	unfinishedSnapshot = ".tmp"
+)
+
+// openSnapshotStore opens a group's store and removes the snapshots that an earlier
+// process did not finish.
 func openSnapshotStore(dir string, logger hclog.Logger) (*snapshotStore, error) {
 	files, err := raft.NewFileSnapshotStoreWithLogger(dir, snapshotsRetained, logger)
 	if err != nil {
 		return nil, err
 	}
-	return &snapshotStore{FileSnapshotStore: files, dir: dir, sync: datasync}, nil
+	s := &snapshotStore{FileSnapshotStore: files, dir: filepath.Join(dir, snapshotsDir), sync: datasync}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if e.IsDir() && strings.HasSuffix(e.Name(), unfinishedSnapshot) {
+			if err := os.RemoveAll(filepath.Join(s.dir, e.Name())); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+// unfinished is the directory of a snapshot until it is finished.
+func (s *snapshotStore) unfinished(id string) string {
+	return filepath.Join(s.dir, id+unfinishedSnapshot)
 }
 
 // Create begins a snapshot.
@@ -43,19 +69,19 @@ func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64,
 		return nil, err
 	}
 	// Raft keeps its descriptor to itself, but a sync is the file's, through whichever.
-	file, err := os.OpenFile(filepath.Join(s.dir, "snapshots", sink.ID()+".tmp", "state.bin"), os.O_WRONLY, 0)
+	file, err := os.OpenFile(filepath.Join(s.unfinished(sink.ID()), snapshotStateFile), os.O_WRONLY, 0)
 	if err != nil {
 		return nil, errors.Join(err, sink.Cancel())
 	}
-	return &snapshotSink{SnapshotSink: sink, file: file, sync: s.sync}, nil
+	return &snapshotSink{SnapshotSink: sink, store: s, file: file}, nil
 }
 
 // snapshotSink is a snapshot being written.
 type snapshotSink struct {
 	raft.SnapshotSink
 
+	store    *snapshotStore
 	file     *os.File // a second descriptor of the sink's file
-	sync     func(*os.File) error
 	unsynced int
 }
 
@@ -67,7 +93,7 @@ func (s *snapshotSink) Write(p []byte) (n int, err error) {
 		p = p[wrote:]
 		s.unsynced += wrote
 		if s.unsynced >= snapshotSyncBytes && err == nil {
-			err = s.sync(s.file)
+			err = s.store.sync(s.file)
 			s.unsynced = 0
 		}
 	}
@@ -83,5 +109,10 @@ func (s *snapshotSink) Close() error {
 // Cancel removes what was written. After Close it does nothing.
 func (s *snapshotSink) Cancel() error {
 	_ = s.file.Close()
-	return s.SnapshotSink.Cancel()
+	if err := s.SnapshotSink.Cancel(); err != nil {
+		// Raft's sink writes what it has before it removes it, and where that fails, on a full
+		// disk say, leaves everything.
+		return errors.Join(err, os.RemoveAll(s.store.unfinished(s.ID())))
+	}
+	return nil
 }

@@ -34,9 +34,7 @@ func TestSnapshotIsSyncedAsItIsWritten(t *testing.T) {
 	}
 	sink := createSnapshot(t, store)
 	want := make([]byte, 5*snapshotSyncBytes+snapshotSyncBytes/2)
-	for i := range want {
-		want[i] = byte(rand.Uint32())
-	}
+	_, _ = rand.NewChaCha8([32]byte{}).Read(want)
 	for rest := want; len(rest) > 0; {
 		size := min(rand.IntN(3*snapshotSyncBytes), len(rest))
 		if n, err := sink.Write(rest[:size]); n != size || err != nil {
@@ -82,19 +80,64 @@ func TestSnapshotThatCannotBeSynced(t *testing.T) {
 	if err := sink.Cancel(); err != nil {
 		t.Error(err)
 	}
-	left, err := os.ReadDir(filepath.Join(dir, "snapshots"))
+	requireNoFiles(t, filepath.Join(dir, "snapshots"))
+}
+
+// What a process that was killed had begun is gone after the next start, and what it had
+// finished is not.
+func TestUnfinishedSnapshotsAreRemoved(t *testing.T) {
+	dir := t.TempDir()
+	open := func() *snapshotStore {
+		store, err := openSnapshotStore(dir, hclog.NewNullLogger())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store
+	}
+	killed := createSnapshot(t, open())
+	if _, err := killed.Write(make([]byte, snapshotSyncBytes)); err != nil {
+		t.Fatal(err)
+	}
+	finished := createSnapshot(t, open())
+	if err := finished.Close(); err != nil {
+		t.Fatal(err)
+	}
+	list, err := open().List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 1 || list[0].ID != finished.ID() {
+		t.Errorf("the store has %v, want %s alone", list, finished.ID())
+	}
+	// The files of the first one are gone under it: it fails, and leaves nothing.
+	if err := killed.Close(); err == nil {
+		t.Error("a snapshot was finished whose files are gone")
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "snapshots", finished.ID())); err != nil {
+		t.Fatal(err)
+	}
+	requireNoFiles(t, filepath.Join(dir, "snapshots"))
+}
+
+func requireNoFiles(t *testing.T, dir string) {
+	t.Helper()
+	left, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(left) != 0 {
-		t.Errorf("%v is left", left)
+		t.Errorf("%v is left in %s", left, dir)
 	}
 }
+
+// snapshotIndex is that of the snapshot created last: their names have it.
+var snapshotIndex uint64
 
 func createSnapshot(t *testing.T, store raft.SnapshotStore) raft.SnapshotSink {
 	t.Helper()
 	_, streams := raft.NewInmemTransport("")
-	sink, err := store.Create(raft.SnapshotVersionMax, 7, 3, raft.Configuration{}, 1, streams)
+	snapshotIndex++
+	sink, err := store.Create(raft.SnapshotVersionMax, snapshotIndex, 3, raft.Configuration{}, 1, streams)
 	if err != nil {
 		t.Fatal(err)
 	}
