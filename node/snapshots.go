@@ -54,14 +54,15 @@ func (g *group) snapshotDue(bytesMin int64, logger *slog.Logger) bool {
 	if bytes < bytesMin {
 		return false
 	}
-	if bytes = int64(float64(bytes) / (1 + g.late)); bytes < bytesMin {
-		return false
-	}
 	list, err := g.snapshots.List() // newest first
 	if err != nil {
 		logger.Error("the size of the last snapshot is not known, and the next one is taken", "group", g.name, "err", err)
 	}
-	return len(list) == 0 || bytes >= list[0].Size
+	due := bytesMin
+	if len(list) > 0 {
+		due = max(due, list[0].Size)
+	}
+	return float64(bytes) >= float64(due)*(1+g.late)
 }
 
 // snapshot takes a snapshot and cuts the log behind it, keeping about so many

@@ -37,14 +37,14 @@ func TestSnapshotsWriteNoMoreThanTheLog(t *testing.T) {
 	for i := 300; ; i++ {
 		write(i)
 		bytes, _ := shard.store.sinceSnapshot()
-		bytes = int64(float64(bytes) / (1 + late))
-		if due := shard.snapshotDue(1, logger); due != (bytes >= list[0].Size) {
+		enough := float64(bytes) >= float64(list[0].Size)*(1+late)
+		if due := shard.snapshotDue(1, logger); due != enough {
 			t.Fatalf("after %d bytes of log and a snapshot of %d, the next is due: %v", bytes, list[0].Size, due)
 		}
 		if shard.snapshotDue(bytes+1, logger) {
 			t.Fatal("it is due before the least that is asked for")
 		}
-		if bytes >= list[0].Size {
+		if enough {
 			return
 		}
 	}

@@ -13,7 +13,8 @@ import (
 // snapshotsRetained is how many snapshots a group keeps: the last, and one before it.
 const snapshotsRetained = 2
 
-// snapshotSyncBytes is how much of a snapshot is written between two syncs.
+// snapshotSyncBytes is how much of a snapshot is written before it is synced; the last of
+// these writes may go beyond it.
 const snapshotSyncBytes = 4 << 20
 
 // snapshotStore is Raft's file store, but for two things. A snapshot, taken or received,
@@ -86,16 +87,11 @@ type snapshotSink struct {
 }
 
 func (s *snapshotSink) Write(p []byte) (n int, err error) {
-	for len(p) > 0 && err == nil {
-		var wrote int
-		wrote, err = s.SnapshotSink.Write(p[:min(len(p), snapshotSyncBytes-s.unsynced)])
-		n += wrote
-		p = p[wrote:]
-		s.unsynced += wrote
-		if s.unsynced >= snapshotSyncBytes && err == nil {
-			err = s.store.sync(s.file)
-			s.unsynced = 0
-		}
+	n, err = s.SnapshotSink.Write(p)
+	s.unsynced += n
+	if s.unsynced >= snapshotSyncBytes && err == nil {
+		err = s.store.sync(s.file)
+		s.unsynced = 0
 	}
 	return n, err
 }

@@ -41,15 +41,9 @@ func fold(batch []Row) (folded, error) {
 
 	live := make([]place, 0, len(batch)) // of the puts and deletes that no later erase drops
 	for i, row := range batch {
-		if row.Op == OpErase {
-			continue
+		if at, erased := lastErase[row.ID]; row.Op != OpErase && (!erased || at < i) {
+			live = append(live, place{at: int32(i)})
 		}
-		if len(lastErase) > 0 {
-			if at, erased := lastErase[row.ID]; erased && i < at {
-				continue
-			}
-		}
-		live = append(live, place{at: int32(i)})
 	}
 	sortByKey(batch, live)
 	f.puts.ids = make([]string, 0, len(live))
