@@ -14,14 +14,15 @@ type Slab[T any] struct {
 	next    uint32        // the lowest number never handed out
 	freed   uint32        // the object freed last, whose first word is the one freed before it
 	holding int           // objects handed out and not freed
+	small   int           // bytes in ordinary pages that should be in huge ones: the first so many
 	ahead   chan *mapping // the next chunk, being prepared; nil: none is
+	better  chan *mapping // what the last of the small bytes will lie in; nil: none is prepared
 }
 
 // New returns an empty slab that maps chunkObjects objects at a time, a power of two.
 // Once it holds more than plainBytes, it asks for huge pages for what follows: random
 // access to much memory is faster with them, and a little memory is better off without.
-// What has been touched before stays as it is. The kernel would gather it into huge pages
-// some at a time, and whoever needs one of them meanwhile waits: 25 ms for eight.
+// What it has mapped before is put into huge pages by [Slab.Gather].
 func New[T any](chunkObjects, plainBytes int) Slab[T] {
 	var object T
 	size := int(unsafe.Sizeof(object))
@@ -52,12 +53,36 @@ func (s *Slab[T]) Alloc() (number uint32, object *T) {
 	number = s.next
 	s.next++
 	if s.next > s.plain && s.ahead == nil && s.next&(1<<s.shift-1) >= 1<<s.shift/8*7 {
-		s.prepare()
+		s.ahead = prepare(s.chunkBytes())
 	}
 	if s.next == 0 {
 		panic("slab: more than 2³² objects")
 	}
 	return number, s.At(number)
+}
+
+// Gather puts, once the slab is large enough for huge pages, what would have room in one and
+// was mapped before into one, and does nothing otherwise. Nobody may read or write an object
+// meanwhile; pointers to them stay good. It takes as long as copying 2 MiB does. (The kernel
+// would do it as well, if it were asked for huge pages later on: some at a time, and whoever
+// needs one of them meanwhile waits, 25 ms for eight.)
+func (s *Slab[T]) Gather() {
+	if s.small == 0 || s.next <= s.plain {
+		return
+	}
+	if s.better == nil {
+		s.better = prepare(hugePageBytes)
+		return
+	}
+	select {
+	case huge := <-s.better:
+		s.better = nil
+		s.small -= hugePageBytes
+		if !s.memory[s.small/s.chunkBytes()].lieIn(huge, s.small%s.chunkBytes()) {
+			s.small = 0
+		}
+	default: // it is not ready yet
+	}
 }
 
 // Free takes an object back. Its number must not be used until it is handed out again.
@@ -85,22 +110,24 @@ func (s *Slab[T]) nextChunk() *mapping {
 	m := mapBytes(s.chunkBytes())
 	if s.next > s.plain {
 		m.preferHuge()
+	} else if len(m.bytes)%hugePageBytes == 0 {
+		s.small += len(m.bytes)
 	}
 	return m
 }
 
-// prepare maps the next chunk and has the kernel clear it, which for a huge page takes
-// as long as hundreds of writes, beside the caller. It ends by itself within
-// milliseconds, whether or not anybody waits for the chunk.
-func (s *Slab[T]) prepare() {
-	size, ready := s.chunkBytes(), make(chan *mapping, 1)
-	s.ahead = ready
+// prepare maps memory and has the kernel clear it, which for a huge page takes as long
+// as hundreds of writes, beside the caller. It ends by itself within milliseconds,
+// whether or not anybody waits for the memory.
+func prepare(size int) chan *mapping {
+	ready := make(chan *mapping, 1)
 	go func() {
 		m := mapBytes(size)
 		m.preferHuge()
 		m.populate()
 		ready <- m
 	}()
+	return ready
 }
 
 func (s *Slab[T]) chunkBytes() int {
@@ -118,8 +145,8 @@ func (s *Slab[T]) Used() int64 {
 }
 
 // Bytes returns how much memory the slab has touched, in bytes: whole pages of the
-// kind that it lies on, and the chunk that is prepared. What was freed stays with the
-// slab, for later objects.
+// kind that it lies on, and what is prepared. What was freed stays with the slab, for
+// later objects.
 func (s *Slab[T]) Bytes() int64 {
 	if s.next == 1 {
 		return 0
@@ -133,6 +160,9 @@ func (s *Slab[T]) Bytes() int64 {
 	touched = min((touched+page-1)/page*page, int64(len(s.chunks)*s.chunkBytes()))
 	if s.ahead != nil {
 		touched += int64(s.chunkBytes())
+	}
+	if s.better != nil {
+		touched += hugePageBytes
 	}
 	return touched
 }
