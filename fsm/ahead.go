@@ -37,13 +37,18 @@ func (st *state) lookAhead(data []byte, count int) (next []upcoming, rest []byte
 		u.encoded, data = data[:len(data)-len(rest)], rest
 		u.key = st.keyOf(u.record.ID)
 		u.segment = st.segments[string(u.record.Segment)]
+		if u.segment != nil {
+			u.segment.table.Prefetch(u.key)
+		}
+	}
+	for i := range next {
+		u := &next[i]
 		if u.segment == nil {
 			u.spot = table.Spot{}
 		} else {
 			u.spot.Piece(&u.segment.table, st.tables, u.key)
 		}
 	}
-	touched := uint64(0)
 	for i := range next {
 		u := &next[i]
 		u.spot.Lines(st.tables, u.key)
@@ -51,15 +56,12 @@ func (st *state) lookAhead(data []byte, count int) (next []upcoming, rest []byte
 		if u.segment != nil && u.record.Op == OpPut {
 			bucket, _ := st.bucketOf(u.record.Expiry)
 			u.tally.Cell(&u.segment.tally, st.tallies, bucket)
-			touched ^= st.sums.touch(bucket)
+			st.sums.prefetch(bucket)
 		}
 	}
 	for i := range next {
-		touched ^= next[i].spot.Touch() ^ next[i].tally.TouchCell()
-	}
-	for i := range next {
 		u := &next[i]
-		touched ^= u.tally.Touch(st.tallies)
+		u.tally.Number(st.tallies)
 		u.tally = tally.Probe{}
 		if u.segment != nil {
 			u.spot.Find(u.key)
@@ -67,19 +69,15 @@ func (st *state) lookAhead(data []byte, count int) (next []upcoming, rest []byte
 			if bucket := u.spot.Bucket(); bucket > st.watermark {
 				u.live = true
 				u.tally.Cell(&u.segment.tally, st.tallies, bucket)
-				touched ^= st.sums.touch(bucket)
+				st.sums.prefetch(bucket)
 			} else if u.record.Op == OpPut && !u.spot.Held() {
-				touched ^= u.spot.TouchRoom(st.tables)
+				u.spot.Room(st.tables)
 			}
 		}
 	}
 	for i := range next {
-		touched ^= next[i].tally.TouchCell()
+		next[i].tally.Number(st.tallies)
 	}
-	for i := range next {
-		touched ^= next[i].tally.Touch(st.tallies)
-	}
-	st.touched = touched
 	st.written = 0
 	return next, data, nil
 }

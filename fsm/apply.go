@@ -86,6 +86,8 @@ func (st *state) apply(index uint64, entry []byte) (*Result, error) {
 	}
 	st.index = index
 	st.reclaimStep()
+	st.tables.Gather()
+	st.tallies.Gather()
 	return result, d.end()
 }
 
@@ -231,9 +233,6 @@ func (st *state) erase(k table.Key) Status {
 		}
 		for i := range next {
 			spots[i].Lines(st.tables, k)
-		}
-		for i := range next {
-			st.touched ^= spots[i].Touch()
 		}
 		for i, s := range next {
 			spots[i].Find(k) // ending a membership moves none of another segment

@@ -72,7 +72,6 @@ type state struct {
 	reclaims    reclaims
 	ahead       [aheadRecords]upcoming // the records that are being applied
 	news        []byte                 // scratch: the records of an entry that PostgreSQL must hear of
-	touched     uint64                 // what lookAhead has read, so that it is read
 	written     uint64                 // userBit of who was written since lookAhead
 }
 

@@ -1,6 +1,9 @@
 package fsm
 
-import "headcount/fsm/internal/tally"
+import (
+	"headcount/fsm/internal/prefetch"
+	"headcount/fsm/internal/tally"
+)
 
 // bucketSums keeps, for each bucket, the sum of the digests of the memberships that
 // end in it, whatever their segment: what a tick subtracts from the digest. It takes
@@ -62,10 +65,9 @@ func (b *bucketSums) drop(bucket uint32) (sum uint64) {
 	return sum
 }
 
-// touch reads what add will need.
-func (b *bucketSums) touch(bucket uint32) uint64 {
+// prefetch begins to read what add will need.
+func (b *bucketSums) prefetch(bucket uint32) {
 	if i := bucket/tally.SpanBuckets - b.first; i < uint32(len(b.spans)) && b.spans[i] != nil {
-		return b.spans[i][bucket%tally.SpanBuckets]
+		prefetch.Of(&b.spans[i][bucket%tally.SpanBuckets])
 	}
-	return 0
 }

@@ -13,8 +13,7 @@ type step struct {
 // membership on the way by one step. A search of all lines finds a way if there is any.
 // It returns the line that has one more now.
 func (m *Memory) displace(s *Spot, k Key, bucket uint32, search int) (number uint32, found bool) {
-	p := s.piece
-	var steps [linesMax]step
+	p, steps := s.piece, &m.steps
 	steps[0], steps[1] = step{s.lineNos[0], -1, 0}, step{s.lineNos[1], -1, 0}
 	seen, end := uint64(1)<<s.lineNos[0]|1<<s.lineNos[1], 2
 	for head := 0; head < min(end, search); head++ {
@@ -28,7 +27,7 @@ func (m *Memory) displace(s *Spot, k Key, bucket uint32, search int) (number uin
 			seen |= 1 << number
 			steps[end] = step{number, int8(head), int8(slot)}
 			if p.full>>number&1 == 0 {
-				m.shift(s.number, p, steps[:], end, k, bucket)
+				m.shift(s.number, p, end, k, bucket)
 				return number, true
 			}
 			end++
@@ -39,19 +38,22 @@ func (m *Memory) displace(s *Spot, k Key, bucket uint32, search int) (number uin
 
 // shift moves every membership on a way by one step, from its end, where a slot is
 // free, to its beginning, where the new key gets the slot that has become so.
-func (m *Memory) shift(id uint32, p *piece, steps []step, end int, k Key, bucket uint32) {
+func (m *Memory) shift(id uint32, p *piece, end int, k Key, bucket uint32) {
 	m.moves++
-	number := steps[end].line
+	number := m.steps[end].line
 	to := m.line(p, number)
-	at := firstOf(to.free(p.form))
+	free := to.free(p.form)
+	at := firstOf(free)
 	m.lineWritable(id, p, number, to)
-	for steps[end].before >= 0 {
-		slot := int(steps[end].slot)
-		end = int(steps[end].before)
-		from := m.line(p, steps[end].line)
-		m.lineWritable(id, p, steps[end].line, from)
-		p.occupy(number, to, at, p.key(from, slot), from.bucket(p.form, slot))
-		number, to, at = steps[end].line, from, slot
+	p.occupy(number, free)
+	for m.steps[end].before >= 0 {
+		slot := int(m.steps[end].slot)
+		end = int(m.steps[end].before)
+		number = m.steps[end].line
+		from := m.line(p, number)
+		m.lineWritable(id, p, number, from)
+		to.put(p.form, at, from[slot], from.tail(p.form, slot))
+		to, at = from, slot
 	}
-	p.occupy(number, to, at, k, bucket-p.base)
+	p.put(to, at, k, bucket-p.base)
 }

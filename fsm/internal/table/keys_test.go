@@ -3,6 +3,7 @@ package table
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -108,22 +109,57 @@ func TestKeysThatAreNoHashesAreRefused(t *testing.T) {
 	}
 }
 
-// Finding in steps reads the lines of a key.
-func TestSpotsTouchTheirLines(t *testing.T) {
+// Finding in steps ends where finding at once does, in every table.
+func TestFindingInSteps(t *testing.T) {
 	m, tb := NewMemory(), &Table{Owner: 1}
-	var s Spot
-	tb.seek(m, &s, Key{1, 1})
-	if got := s.Touch(); got != 0 {
-		t.Errorf("a spot in an empty table touches %x", got)
+	inSteps := func(k Key) (s Spot) {
+		s.Piece(tb, m, k)
+		s.Lines(m, k)
+		s.Find(k)
+		s.Room(m)
+		return s
 	}
-	tb.Insert(m, new(Spot), Key{1, 1}, 5, 1)
-	tb.seek(m, &s, Key{1, 1})
-	if got := s.Touch(); got != 1 {
-		t.Errorf("a spot touches %x, want the key", got)
+	check := func(what string, k Key, held bool) {
+		t.Helper()
+		if s := inSteps(k); s != tb.Find(m, k) || s.Held() != held {
+			t.Errorf("%s: in steps %+v, at once %+v, want held %v", what, s, tb.Find(m, k), held)
+		}
 	}
-	tb.Reserve(m, 1000, 8) // pieces without pages
-	tb.seek(m, &s, Key{1, 1})
-	if got := s.Touch(); got != 0 {
-		t.Errorf("a spot in a piece without pages touches %x", got)
+	k := Key{1, 1}
+	check("empty table", k, false)
+	tb.Insert(m, new(Spot), k, 5, 1)
+	check("held", k, true)
+	check("not held", Key{1, 2}, false)
+	tb.Reserve(m, 1000, 8)
+	check("piece without pages", k, false)
+}
+
+// What Room finds is the line that an insertion then takes, if both of the key's are full.
+func TestRoomIsTheLineThatIsTaken(t *testing.T) {
+	m, tb, random := NewMemory(), &Table{Owner: 1}, rand.New(rand.NewPCG(1, 1))
+	found := 0
+	for range 20_000 {
+		k := Key{random.Uint64(), uint16(random.IntN(1 << headBits))}
+		s := tb.Find(m, k)
+		lines, n := s.room()
+		one := n == 1 && s.piece.full>>lines[0]&1 == 0
+		var room *line
+		var before line
+		if one {
+			room = m.line(s.piece, lines[0])
+			before = *room
+		}
+		if !tb.Insert(m, &s, k, 5, 1) {
+			t.Fatal("no place")
+		}
+		if one {
+			found++
+			if *room == before {
+				t.Fatalf("the room that was found for %v was not taken", k)
+			}
+		}
+	}
+	if found < 100 {
+		t.Errorf("room was looked for %d times", found)
 	}
 }

@@ -1,5 +1,7 @@
 package table
 
+import "math/bits"
+
 // shares says which of a piece's pages a random byte stands for, by how many pages
 // there are. A page more takes an equal share from every other page and moves
 // nothing else, so that a piece that grows by a page moves few memberships: as
@@ -47,9 +49,14 @@ func linesOf(low uint64, pages uint8) (first, second uint32) {
 	return first, second
 }
 
-// movesToLast reports whether one of a key's lines is in the last page: if not, both
-// are what they were without that page.
-func movesToLast(low uint64, pages uint8) bool {
+// movingToLast returns in which slots one of the lines of what is there is in the last
+// page: a bit for each. Those of the others are what they were without that page.
+// Without a branch, as match.
+func (l *line) movingToLast(f form, pages uint8) (slots uint) {
 	share, last := &shares[pages], pages-1
-	return share[low&0xff] == last || share[low>>16&0xff] == last
+	for i := range denseSlots {
+		neither := uint(share[l[i]&0xff]^last) * uint(share[l[i]>>16&0xff]^last)
+		slots |= (neither - 1) >> (bits.UintSize - 1) << i
+	}
+	return slots & (1<<f.slots() - 1)
 }

@@ -129,20 +129,23 @@ func (m *Memory) insert(s *Spot, k Key, bucket, watermark uint32) bool {
 		_, found := m.displace(s, k, bucket, searchFew)
 		return found
 	}
-	number, l := s.lineNos[to], s.lines[to]
+	number, l, at := s.lineNos[to], s.lines[to], firstOf(vacant)
 	m.lineWritable(s.number, p, number, l)
-	p.occupy(number, l, firstOf(vacant), k, bucket-p.base)
+	free := vacant
+	if drained != 0 {
+		free = l.free(p.form)
+	}
+	if free>>at&1 != 0 {
+		p.occupy(number, free)
+	}
+	p.put(l, at, k, bucket-p.base)
 	return true
 }
 
-// occupy puts a key into a vacant slot of a line.
-func (p *piece) occupy(number uint32, l *line, at int, k Key, bucket uint32) {
-	free := l.free(p.form)
-	if free>>at&1 != 0 {
-		p.used++
-	}
-	p.put(l, at, k, bucket)
-	if free&^(1<<at) == 0 {
+// occupy takes note that one of the free slots of a line will not be free.
+func (p *piece) occupy(number uint32, free uint) {
+	p.used++
+	if free&(free-1) == 0 {
 		p.full |= 1 << number
 	}
 }

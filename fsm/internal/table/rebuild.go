@@ -81,10 +81,8 @@ func (m *Memory) place(id uint32, p *piece, members []Membership, free *freeSlot
 			continue
 		}
 		p.put(m.line(p, number), firstOf(uint(free[number])), x.Key, x.Bucket-p.base)
-		p.used++
-		if free[number] &= free[number] - 1; free[number] == 0 {
-			p.full |= 1 << number
-		}
+		p.occupy(number, uint(free[number]))
+		free[number] &= free[number] - 1
 	}
 	return len(members)
 }
@@ -99,12 +97,13 @@ func (m *Memory) extend(id uint32, p *piece, watermark uint32) bool {
 	var free freeSlots
 	for number := range p.lines() {
 		l := m.line(p, number)
-		slots := l.free(p.form)
-		forget := l.vacant(p.form, drained) &^ slots
-		for i := range p.form.slots() {
-			if (slots|forget)>>i&1 != 0 || !movesToLast(l[i], p.pages) {
-				continue
-			}
+		slots, forget := l.free(p.form), uint(0)
+		if drained != 0 {
+			forget = l.vacant(p.form, drained) &^ slots
+		}
+		moving := l.movingToLast(p.form, p.pages) &^ (slots | forget)
+		for ; moving != 0; moving &= moving - 1 {
+			i := firstOf(moving)
 			if first, second := linesOf(l[i], p.pages); number == first || number == second {
 				continue
 			}

@@ -1,15 +1,17 @@
 package table
 
+import "headcount/fsm/internal/prefetch"
+
 // Spot is where a key is in a table, or would be. It is good until memberships are
 // moved, see [Spot.Moved], and that a table does not hold the key, until it is inserted.
 //
 // [Table.Find] finds it. Somebody with many keys finds their spots in steps, each of
-// which ends where memory must be waited for, and makes a step for all of them before
-// the next, so that the processor waits for many at once:
+// which ends where memory must be waited for and begins to read it, and makes a step for
+// all of them before the next, so that the processor waits for many at once:
 //
+//	Prefetch, of the table
 //	Piece   in which piece the key is
 //	Lines   in which two lines of it
-//	Touch   reads both
 //	Find    in which slot
 type Spot struct {
 	piece   *piece    // nil: the table is empty
@@ -24,29 +26,18 @@ type Spot struct {
 
 // Piece begins to find a key, whatever the spot was before.
 func (s *Spot) Piece(t *Table, m *Memory, k Key) {
-	*s = Spot{moves: m.moves}
-	if len(t.directory) != 0 {
-		s.number = t.directory[t.position(k.first())]
-		s.piece = m.pieces.At(s.number)
+	s.findPiece(t, m, k)
+	if s.piece != nil {
+		prefetch.Of(s.piece)
 	}
 }
 
 // Lines is the second step.
 func (s *Spot) Lines(m *Memory, k Key) {
-	if s.piece != nil && s.piece.pages != 0 {
-		first, second := linesOf(k.Lo, s.piece.pages)
-		s.lineNos = [2]uint32{first, second}
-		s.lines = [2]*line{m.line(s.piece, first), m.line(s.piece, second)}
+	s.findLines(m, k)
+	if s.lines[0] != nil {
+		prefetch.Both(s.lines[0], s.lines[1])
 	}
-}
-
-// Touch is the third step. What it returns is to be kept, or the compiler leaves the
-// reading out.
-func (s *Spot) Touch() uint64 {
-	if s.lines[0] == nil {
-		return 0
-	}
-	return s.lines[0][0] ^ s.lines[1][0]
 }
 
 // Find is the last step.
@@ -62,22 +53,37 @@ func (s *Spot) Find(k Key) {
 	}
 }
 
-// TouchRoom reads the line that will make room for a key that is not in the table, if
+// Room begins to read the lines that will make room for a key that is not in the table, if
 // both of its own are full. It may follow Find.
-func (s *Spot) TouchRoom(m *Memory) uint64 {
+func (s *Spot) Room(m *Memory) {
+	lines, n := s.room()
+	for _, number := range lines[:n] {
+		prefetch.Of(m.line(s.piece, number))
+	}
+}
+
+// room returns the numbers of those lines: one that is not full, or those that have to be
+// read to find one.
+func (s *Spot) room() (lines [searchFew - 2]uint32, n int) {
 	p := s.piece
 	if s.lines[0] == nil || !p.areFull(s.lineNos) {
-		return 0
+		return lines, 0
 	}
 	for i, l := range s.lines {
 		for slot := range p.form.slots() {
 			a, b := linesOf(l[slot], p.pages)
-			if other := a ^ b ^ s.lineNos[i]; p.full>>other&1 == 0 {
-				return m.line(p, other)[0]
+			other := a ^ b ^ s.lineNos[i]
+			if p.full>>other&1 == 0 {
+				lines[0] = other
+				return lines, 1
+			}
+			if n < len(lines) {
+				lines[n] = other
+				n++
 			}
 		}
 	}
-	return 0
+	return lines, n
 }
 
 // Moved reports whether memberships of any table have been moved since.
@@ -103,6 +109,22 @@ func (t *Table) Find(m *Memory, k Key) (s Spot) {
 
 // seek finds out in which lines a key may be.
 func (t *Table) seek(m *Memory, s *Spot, k Key) {
-	s.Piece(t, m, k)
-	s.Lines(m, k)
+	s.findPiece(t, m, k)
+	s.findLines(m, k)
+}
+
+func (s *Spot) findPiece(t *Table, m *Memory, k Key) {
+	*s = Spot{moves: m.moves}
+	if len(t.directory) != 0 {
+		s.number = t.directory[t.position(k.first())]
+		s.piece = m.pieces.At(s.number)
+	}
+}
+
+func (s *Spot) findLines(m *Memory, k Key) {
+	if s.piece != nil && s.piece.pages != 0 {
+		first, second := linesOf(k.Lo, s.piece.pages)
+		s.lineNos = [2]uint32{first, second}
+		s.lines = [2]*line{m.line(s.piece, first), m.line(s.piece, second)}
+	}
 }

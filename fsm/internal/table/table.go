@@ -1,5 +1,7 @@
 package table
 
+import "headcount/fsm/internal/prefetch"
+
 // depthMax bounds the directory: 2²⁶ pieces are ten billion memberships. Only keys
 // that are no hashes get there sooner.
 const (
@@ -19,6 +21,13 @@ type Table struct {
 
 // Bytes returns the size of the directory, in bytes.
 func (t *Table) Bytes() int64 { return int64(4 * cap(t.directory)) }
+
+// Prefetch begins to read what [Spot.Piece] needs to know of the table.
+func (t *Table) Prefetch(k Key) {
+	if len(t.directory) != 0 {
+		prefetch.Of(&t.directory[t.position(k.first())])
+	}
+}
 
 func (t *Table) position(first uint64) uint64 { return first >> (64 - t.depth) }
 
@@ -73,6 +82,9 @@ func (t *Table) begin(m *Memory) {
 // grow makes room in a piece into which k did not fit: by lines that reach further, by
 // forgetting what is drained, by a page more, or by splitting it.
 func (t *Table) grow(m *Memory, number uint32, p *piece, k Key, bucket, watermark uint32) bool {
+	for i := range p.pages {
+		prefetch.All(m.pages.At(p.page[i]))
+	}
 	m.writable(number, p)
 	live := m.live(p, watermark)
 	switch {
@@ -107,12 +119,10 @@ func (t *Table) split(m *Memory, number uint32, p *piece, k Key, watermark uint3
 		t.double()
 	}
 	bit := uint64(1) << (63 - depth)
-	ones := 0
+	ones := 0 // at the beginning; without a branch, as match
 	for i, x := range m.members {
-		if x.Key.first()&bit != 0 {
-			m.members[i], m.members[ones] = m.members[ones], x
-			ones++
-		}
+		m.members[i], m.members[ones] = m.members[ones], x
+		ones += int(x.Key.first() >> (63 - depth) & 1)
 	}
 	other, q := m.newPiece(p.owner, k.first()|bit, depth+1)
 	p.place = placeOf(k.first()&^bit, depth+1)

@@ -72,13 +72,13 @@ func TestDropInTheMiddleOfSpan(t *testing.T) {
 	}
 }
 
-// What a probe touches is where the bucket is counted, in every form of cell.
-func TestProbeTouchesWhereBucketIsCounted(t *testing.T) {
+// What a probe finds is where the bucket is counted, in every form of cell.
+func TestProbeFindsWhereBucketIsCounted(t *testing.T) {
 	m := NewMemory()
 	var a Tally
 	var b Probe
-	if got := b.Touch(m) | b.TouchCell(); got != 0 {
-		t.Errorf("a probe of nothing touches %x", got)
+	if b.word(m) != nil {
+		t.Error("a probe of nothing finds a number")
 	}
 	for i, n := range []int{1, 9, 10, 40, 1_000, 70_000} {
 		bucket := uint32(512*i*i + 63 - 7*i)
@@ -86,18 +86,31 @@ func TestProbeTouchesWhereBucketIsCounted(t *testing.T) {
 			a.Add(m, bucket)
 		}
 		b.Cell(&a, m, bucket)
-		if b.TouchCell() == 0 || b.Touch(m) == 0 {
-			t.Errorf("a probe of a bucket with %d touches cell %x, number %x", n, b.TouchCell(), b.Touch(m))
+		if b.cell == nil || b.cell.total() != uint32(n) {
+			t.Fatalf("a probe of a bucket with %d finds cell %v", n, b.cell)
 		}
+		before, word := *b.cell, b.word(m)
+		if (word != nil) != (before&form == block) {
+			t.Fatalf("a probe of a bucket with %d finds number %v of cell %x", n, word, before)
+		}
+		if word == nil {
+			continue
+		}
+		was := *word
+		a.Remove(m, bucket)
+		if *word == was {
+			t.Errorf("a probe of a bucket with %d finds another's number", n)
+		}
+		a.Add(m, bucket)
 	}
 	for _, bucket := range []uint32{512 * 3, 512 * 1000, 1<<32 - 1} {
-		if b.Cell(&a, m, bucket); b.TouchCell() != 0 || b.Touch(m) != 0 {
-			t.Errorf("a probe of bucket %d, in which nothing ends, touches something", bucket)
+		if b.Cell(&a, m, bucket); b.cell != nil && *b.cell != 0 || b.word(m) != nil {
+			t.Errorf("a probe of bucket %d, in which nothing ends, finds something", bucket)
 		}
 	}
 	a.Clear(m)
-	if b.Cell(&a, m, 63); b.TouchCell() != 0 {
-		t.Error("a probe of an empty tally touches something")
+	if b.Cell(&a, m, 63); b.cell != nil {
+		t.Error("a probe of an empty tally finds something")
 	}
 }
 

@@ -1,0 +1,27 @@
+#include "textflag.h"
+
+// func line(p unsafe.Pointer)
+TEXT ·line(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), AX
+	PREFETCHT0 (AX)
+	RET
+
+// func lines(p, q unsafe.Pointer)
+TEXT ·lines(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ q+8(FP), BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (BX)
+	RET
+
+// func span(p unsafe.Pointer, bytes uintptr)
+TEXT ·span(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	MOVQ bytes+8(FP), BX
+	ADDQ AX, BX
+next:
+	PREFETCHT0 (AX)
+	ADDQ $64, AX
+	CMPQ AX, BX
+	JCS  next
+	RET
