@@ -6,11 +6,8 @@ import "unsafe"
 // may point to anything, and others may be writing there.
 func Of[T any](p *T) { line(unsafe.Pointer(p)) }
 
-// All begins to read all cache lines of *p, which begins with one.
+// All begins to read all cache lines of *p, which begins where one does.
 func All[T any](p *T) {
 	var object T
 	span(unsafe.Pointer(p), unsafe.Sizeof(object))
 }
-
-// Both is Of for two.
-func Both[T any](p, q *T) { lines(unsafe.Pointer(p), unsafe.Pointer(q)) }

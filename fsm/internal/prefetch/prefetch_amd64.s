@@ -6,14 +6,6 @@ TEXT ·line(SB), NOSPLIT, $0-8
 	PREFETCHT0 (AX)
 	RET
 
-// func lines(p, q unsafe.Pointer)
-TEXT ·lines(SB), NOSPLIT, $0-16
-	MOVQ p+0(FP), AX
-	MOVQ q+8(FP), BX
-	PREFETCHT0 (AX)
-	PREFETCHT0 (BX)
-	RET
-
 // func span(p unsafe.Pointer, bytes uintptr)
 TEXT ·span(SB), NOSPLIT, $0-16
 	MOVQ p+0(FP), AX

@@ -6,14 +6,6 @@ TEXT ·line(SB), NOSPLIT, $0-8
 	PRFM (R0), PLDL1KEEP
 	RET
 
-// func lines(p, q unsafe.Pointer)
-TEXT ·lines(SB), NOSPLIT, $0-16
-	MOVD p+0(FP), R0
-	MOVD q+8(FP), R1
-	PRFM (R0), PLDL1KEEP
-	PRFM (R1), PLDL1KEEP
-	RET
-
 // func span(p unsafe.Pointer, bytes uintptr)
 TEXT ·span(SB), NOSPLIT, $0-16
 	MOVD p+0(FP), R0

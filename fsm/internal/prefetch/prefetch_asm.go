@@ -8,7 +8,4 @@ import "unsafe"
 func line(p unsafe.Pointer)
 
 //go:noescape
-func lines(p, q unsafe.Pointer)
-
-//go:noescape
 func span(p unsafe.Pointer, bytes uintptr)

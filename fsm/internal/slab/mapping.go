@@ -25,7 +25,7 @@ func mapBytes(size int) *mapping {
 
 // lieIn puts what is from offset at on into the memory of another mapping, as far as that
 // goes. It stays at its address, and nobody may be using it meanwhile. It returns false,
-// and has changed nothing, where that cannot be done.
+// and has changed nothing, where that is not allowed.
 func (m *mapping) lieIn(other *mapping, at int) bool {
 	copy(other.bytes, m.bytes[at:])
 	if !move(other.bytes, m.bytes[at:at+len(other.bytes)]) {

@@ -1,14 +1,17 @@
 package slab
 
 import (
+	"bytes"
 	"fmt"
+	"os"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// acquire maps memory. What has room for a huge page begins where one may: the kernel
-// would put it anywhere, and what lies across the end of a mapping is in ordinary pages.
+// acquire maps memory, whole pages. What has room for a huge page begins where one may: the
+// kernel would put it anywhere, and what lies across the end of a mapping is in ordinary pages.
 func acquire(size int) []byte {
 	mapped := size
 	if size >= hugePageBytes {
@@ -39,11 +42,30 @@ func unmap(p unsafe.Pointer, size int) {
 }
 
 // move moves memory to the address of other memory, which is given back: both whole pages.
+// It returns false where that is not allowed.
 func move(from, to []byte) bool {
 	p, q := unsafe.Pointer(unsafe.SliceData(from)), unsafe.Pointer(unsafe.SliceData(to))
 	_, err := unix.MremapPtr(p, uintptr(len(from)), q, uintptr(len(to)), unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED)
-	return err == nil
+	switch err {
+	case nil:
+		return true
+	case unix.ENOSYS, unix.EPERM:
+		return false
+	default: // the kernel may have unmapped the other memory before it failed
+		panic(fmt.Sprintf("slab: out of memory: moving %d bytes: %v", len(from), err))
+	}
 }
+
+// hugePages says whether the kernel gives huge pages to who asks for them.
+var hugePages = func() bool {
+	const dir = "/sys/kernel/mm/transparent_hugepage/"
+	enabled, err := os.ReadFile(dir + "enabled")
+	if err != nil || bytes.Contains(enabled, []byte("[never]")) {
+		return false
+	}
+	size, err := os.ReadFile(dir + "hpage_pmd_size")
+	return err == nil && string(bytes.TrimSpace(size)) == strconv.Itoa(hugePageBytes)
+}()
 
 func advise(b []byte) { _ = unix.Madvise(b, unix.MADV_HUGEPAGE) }
 

@@ -7,6 +7,8 @@ func acquire(size int) []byte { return make([]byte, size) }
 
 func release([]byte) {}
 
+const hugePages = false
+
 func move(_, _ []byte) bool { return false }
 
 func advise([]byte) {}

@@ -12,6 +12,7 @@ type Slab[T any] struct {
 	shift   uint          // a chunk holds 1<<shift objects
 	plain   uint32        // objects before the memory is asked to be in huge pages
 	next    uint32        // the lowest number never handed out
+	cleared int           // bytes, from the first, that were cleared before they were handed out
 	freed   uint32        // the object freed last, whose first word is the one freed before it
 	holding int           // objects handed out and not freed
 	small   int           // bytes in ordinary pages that should be in huge ones: the first so many
@@ -63,16 +64,22 @@ func (s *Slab[T]) Alloc() (number uint32, object *T) {
 
 // Gather puts, once the slab is large enough for huge pages, what would have room in one and
 // was mapped before into one, and does nothing otherwise. Nobody may read or write an object
-// meanwhile; pointers to them stay good. It takes as long as copying 2 MiB does. (The kernel
-// would do it as well, if it were asked for huge pages later on: some at a time, and whoever
-// needs one of them meanwhile waits, 25 ms for eight.)
-func (s *Slab[T]) Gather() {
+// meanwhile; pointers to them stay good. It takes as long as copying 2 MiB does, and returns
+// false if there is nothing to do. (The kernel would do it as well, if it were asked for huge
+// pages later on: some at a time, and whoever needs one of them meanwhile waits, 25 ms for
+// eight.)
+func (s *Slab[T]) Gather() bool {
 	if s.small == 0 || s.next <= s.plain {
-		return
+		return false
+	}
+	var object T
+	for ; s.small-hugePageBytes >= int(s.next)*int(unsafe.Sizeof(object)); s.small -= hugePageBytes {
+		at := (s.small - hugePageBytes) % s.chunkBytes() // nothing has been there yet
+		advise(s.memory[(s.small-hugePageBytes)/s.chunkBytes()].bytes[at : at+hugePageBytes])
 	}
 	if s.better == nil {
 		s.better = prepare(hugePageBytes)
-		return
+		return true
 	}
 	select {
 	case huge := <-s.better:
@@ -83,6 +90,7 @@ func (s *Slab[T]) Gather() {
 		}
 	default: // it is not ready yet
 	}
+	return true
 }
 
 // Free takes an object back. Its number must not be used until it is handed out again.
@@ -105,12 +113,13 @@ func (s *Slab[T]) nextChunk() *mapping {
 	if s.ahead != nil {
 		m := <-s.ahead
 		s.ahead = nil
+		s.cleared = (len(s.chunks) + 1) * s.chunkBytes()
 		return m
 	}
 	m := mapBytes(s.chunkBytes())
 	if s.next > s.plain {
 		m.preferHuge()
-	} else if len(m.bytes)%hugePageBytes == 0 {
+	} else if hugePages && len(m.bytes)%hugePageBytes == 0 {
 		s.small += len(m.bytes)
 	}
 	return m
@@ -158,6 +167,7 @@ func (s *Slab[T]) Bytes() int64 {
 		page = hugePageBytes
 	}
 	touched = min((touched+page-1)/page*page, int64(len(s.chunks)*s.chunkBytes()))
+	touched = max(touched, int64(s.cleared))
 	if s.ahead != nil {
 		touched += int64(s.chunkBytes())
 	}

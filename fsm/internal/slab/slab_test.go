@@ -54,46 +54,72 @@ func TestSlabBehavesLikeMap(t *testing.T) {
 // A slab that has become large lies in huge pages from its first chunk on, and has lost
 // nothing, whatever is written, freed and handed out meanwhile.
 func TestGatherLosesNothing(t *testing.T) {
-	const chunk, plain = 1 << 16, 5 << 20 // chunks of 2 MiB, of which three are begun before
-	s := New[[4]uint64](chunk, plain)
+	const chunk, plain = 1 << 14, 8 << 20 // chunks of 6 MiB, of which two are begun before
+	s := New[[48]uint64](chunk, plain)
+	var last uint32
 	r := rand.New(rand.NewPCG(1, 2))
 	held := map[uint32]uint64{}
-	for range 6 * chunk {
+	for range 4 * chunk {
 		number, o := s.Alloc()
-		if r.IntN(8) == 0 {
-			s.Free(number)
-		} else {
-			o[3] = r.Uint64()
-			held[number] = o[3]
-		}
-		if s.next <= s.plain {
-			if s.Gather(); s.small != len(s.chunks)*s.chunkBytes() || s.better != nil {
-				t.Fatalf("%d bytes are small of %d chunks, before the slab is large", s.small, len(s.chunks))
+		o[47] = r.Uint64()
+		held[number] = o[47]
+		last = max(last, number)
+		if other := 1 + r.Uint32N(last); held[other] != 0 {
+			if r.IntN(8) == 0 {
+				s.Free(other)
+				delete(held, other)
+			} else {
+				held[other]++
+				s.At(other)[47]++
 			}
 		}
-	}
-	if s.small != 3*s.chunkBytes() {
-		t.Fatalf("%d bytes were mapped before the slab was large", s.small)
+		if small := s.next <= s.plain; s.Gather() && small {
+			t.Fatal("the slab is put into huge pages before it is large")
+		}
 	}
 	first := s.At(1)
-	for deadline := time.Now().Add(time.Minute); s.small > 0; s.Gather() {
+	for deadline := time.Now().Add(time.Minute); s.Gather(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d bytes are still small", s.small)
 		}
-		time.Sleep(time.Millisecond)
 	}
-	if s.better != nil {
-		t.Error("memory is prepared that nobody will use")
+	if s.small != 0 || s.better != nil {
+		t.Errorf("%d bytes are small, %v is prepared", s.small, s.better)
 	}
+	checkAskedForHuge(t, s.memory)
 	if s.At(1) != first {
 		t.Error("an object has another address")
 	}
 	for number, want := range held {
-		if got := s.At(number)[3]; got != want {
+		if got := s.At(number)[47]; got != want {
 			t.Fatalf("object %d holds %d, want %d", number, got, want)
 		}
 	}
-	runtime.GC() // what was given back is not given back again
+	if got, want := s.Bytes(), int64(len(s.chunks)*s.chunkBytes()); got > want+int64(s.chunkBytes()) || got < s.Used() {
+		t.Errorf("%d bytes of %d are touched", got, want)
+	}
+}
+
+// What was mapped and not used by the time when the slab becomes large is not touched for that.
+func TestGatherTouchesNothingNew(t *testing.T) {
+	if !hugePages {
+		t.Skip("the kernel gives no huge pages")
+	}
+	const chunk = 1 << 15
+	s := New[[32]uint64](chunk, 1<<20) // one chunk of 8 MiB
+	for range 1<<20/256 + 1 {
+		s.Alloc()
+	}
+	steps := 0
+	for deadline := time.Now().Add(time.Minute); s.Gather() && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if s.better != nil {
+			steps = max(steps, s.small)
+		}
+	}
+	if s.small != 0 || steps != hugePageBytes {
+		t.Errorf("%d bytes are small, and up to %d were copied", s.small, steps)
+	}
+	checkAskedForHuge(t, s.memory)
 }
 
 // Chunks with room for a huge page begin where one may.
@@ -101,39 +127,12 @@ func TestChunksBeginWhereHugePagesDo(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("memory is mapped on Linux alone")
 	}
-	for _, size := range []int{hugePageBytes, 3 * hugePageBytes, hugePageBytes + pageBytes} {
+	for _, size := range []int{hugePageBytes, 3 * hugePageBytes, hugePageBytes + 16*pageBytes} {
 		m := mapBytes(size)
 		if at := uintptr(unsafe.Pointer(&m.bytes[0])); at%hugePageBytes != 0 {
 			t.Errorf("%d bytes begin at %x", size, at)
 		}
 		m.bytes[0], m.bytes[size-1] = 1, 1
-	}
-}
-
-// What lies in other memory is what it was, where it was, and may be written.
-func TestMemoryLiesInOther(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("memory is mapped on Linux alone")
-	}
-	m := mapBytes(3 * hugePageBytes)
-	for i := range m.bytes {
-		m.bytes[i] = byte(i % 251)
-	}
-	for at := 2 * hugePageBytes; at >= 0; at -= hugePageBytes {
-		other := <-prepare(hugePageBytes)
-		if !m.lieIn(other, at) {
-			t.Fatalf("what is at %d does not lie in other memory", at)
-		}
-		if other.bytes != nil {
-			t.Error("the other memory is in use twice")
-		}
-	}
-	runtime.GC()
-	for i := range m.bytes {
-		if m.bytes[i] != byte(i%251) {
-			t.Fatalf("byte %d is %d", i, m.bytes[i])
-		}
-		m.bytes[i]++
 	}
 }
 

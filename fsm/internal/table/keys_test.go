@@ -113,6 +113,7 @@ func TestKeysThatAreNoHashesAreRefused(t *testing.T) {
 func TestFindingInSteps(t *testing.T) {
 	m, tb := NewMemory(), &Table{Owner: 1}
 	inSteps := func(k Key) (s Spot) {
+		tb.Prefetch(k)
 		s.Piece(tb, m, k)
 		s.Lines(m, k)
 		s.Find(k)
@@ -137,12 +138,20 @@ func TestFindingInSteps(t *testing.T) {
 // What Room finds is the line that an insertion then takes, if both of the key's are full.
 func TestRoomIsTheLineThatIsTaken(t *testing.T) {
 	m, tb, random := NewMemory(), &Table{Owner: 1}, rand.New(rand.NewPCG(1, 1))
-	found := 0
+	found, several := 0, 0
 	for range 20_000 {
 		k := Key{random.Uint64(), uint16(random.IntN(1 << headBits))}
 		s := tb.Find(m, k)
 		lines, n := s.room()
 		one := n == 1 && s.piece.full>>lines[0]&1 == 0
+		for _, number := range lines[:n] {
+			if !one && s.piece.full>>number&1 == 0 {
+				t.Fatalf("%d lines have to be read, and one of them is not full", n)
+			}
+		}
+		if n > 1 {
+			several++
+		}
 		var room *line
 		var before line
 		if one {
@@ -159,7 +168,7 @@ func TestRoomIsTheLineThatIsTaken(t *testing.T) {
 			}
 		}
 	}
-	if found < 100 {
-		t.Errorf("room was looked for %d times", found)
+	if found < 100 || several < 10 {
+		t.Errorf("room was found %d times, and lines to look for it in %d times", found, several)
 	}
 }

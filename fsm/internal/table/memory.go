@@ -21,8 +21,8 @@ type Memory struct {
 	epoch   uint16 // of the last view opened
 	viewed  uint16 // epoch of the last view that is still open, 0: none
 	views   []*View
-	members []Membership // of the piece that is being rebuilt; kept to be used again
-	steps   [linesMax]step
+	members []Membership   // of the piece that is being rebuilt; kept to be used again
+	steps   [linesMax]step // of a displacement
 }
 
 // NewMemory returns memory without tables.
@@ -40,12 +40,9 @@ func (m *Memory) Bytes() int64 { return m.pages.Bytes() + m.pieces.Bytes() }
 // Used returns how much of it is not free, in bytes.
 func (m *Memory) Used() int64 { return m.pages.Used() + m.pieces.Used() }
 
-// Gather puts some more of what the tables lie in into huge pages, if that is worth it and
-// has not been done. No Spot may be in use.
-func (m *Memory) Gather() {
-	m.pages.Gather()
-	m.pieces.Gather()
-}
+// Gather puts some more of what the tables lie in into huge pages, or returns false if that
+// is not worth it or done. No Spot may be in use. See [slab.Slab.Gather].
+func (m *Memory) Gather() bool { return m.pages.Gather() || m.pieces.Gather() }
 
 // newPiece makes a piece without pages for the keys that begin like first.
 func (m *Memory) newPiece(owner uint32, first uint64, depth uint8) (number uint32, p *piece) {

@@ -36,7 +36,8 @@ func (s *Spot) Piece(t *Table, m *Memory, k Key) {
 func (s *Spot) Lines(m *Memory, k Key) {
 	s.findLines(m, k)
 	if s.lines[0] != nil {
-		prefetch.Both(s.lines[0], s.lines[1])
+		prefetch.Of(s.lines[0])
+		prefetch.Of(s.lines[1])
 	}
 }
 
@@ -62,8 +63,8 @@ func (s *Spot) Room(m *Memory) {
 	}
 }
 
-// room returns the numbers of those lines: one that is not full, or those that have to be
-// read to find one.
+// room returns the numbers of those lines: one that is not full, or some of those that have to
+// be read to find one.
 func (s *Spot) room() (lines [searchFew - 2]uint32, n int) {
 	p := s.piece
 	if s.lines[0] == nil || !p.areFull(s.lineNos) {

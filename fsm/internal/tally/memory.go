@@ -45,15 +45,11 @@ func (m *Memory) Used() int64 {
 		m.blocks16.Used() + m.blocks32.Used()
 }
 
-// Gather puts some more of what the tallies lie in into huge pages, if that is worth it and
-// has not been done. No Probe may be in use.
-func (m *Memory) Gather() {
-	m.groups.Gather()
-	m.blocks2.Gather()
-	m.blocks4.Gather()
-	m.blocks8.Gather()
-	m.blocks16.Gather()
-	m.blocks32.Gather()
+// Gather puts some more of what the tallies lie in into huge pages, or returns false if that
+// is not worth it or done. No Probe may be in use. See [slab.Slab.Gather].
+func (m *Memory) Gather() bool {
+	return m.groups.Gather() || m.blocks2.Gather() || m.blocks4.Gather() || m.blocks8.Gather() ||
+		m.blocks16.Gather() || m.blocks32.Gather()
 }
 
 func (m *Memory) block(width, number uint32) []uint64 {

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package slab
+
+import "testing"
+
+func checkAskedForHuge(*testing.T, []*mapping) {}
