@@ -13,6 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Chunks with room for a huge page begin where one may.
+func TestChunksBeginWhereHugePagesDo(t *testing.T) {
+	for _, size := range []int{hugePageBytes, 3 * hugePageBytes, hugePageBytes + 16*pageBytes} {
+		m := mapBytes(size)
+		if at := uintptr(unsafe.Pointer(&m.bytes[0])); at%hugePageBytes != 0 {
+			t.Errorf("%d bytes begin at %x", size, at)
+		}
+		m.bytes[0], m.bytes[size-1] = 1, 1
+	}
+}
+
 // What lies in other memory is what it was, where it was, and may be written; and the other
 // memory's address is nobody's.
 func TestMemoryLiesInOther(t *testing.T) {

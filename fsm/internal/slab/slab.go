@@ -72,10 +72,9 @@ func (s *Slab[T]) Gather() bool {
 	if s.small == 0 || s.next <= s.plain {
 		return false
 	}
-	var object T
-	for ; s.small-hugePageBytes >= int(s.next)*int(unsafe.Sizeof(object)); s.small -= hugePageBytes {
-		at := (s.small - hugePageBytes) % s.chunkBytes() // nothing has been there yet
-		advise(s.memory[(s.small-hugePageBytes)/s.chunkBytes()].bytes[at : at+hugePageBytes])
+	for ; s.small-hugePageBytes >= int(s.next)*s.objectBytes(); s.small -= hugePageBytes {
+		m, at := s.lastSmall() // nothing has been there yet
+		advise(m.bytes[at : at+hugePageBytes])
 	}
 	if s.better == nil {
 		s.better = prepare(hugePageBytes)
@@ -84,13 +83,20 @@ func (s *Slab[T]) Gather() bool {
 	select {
 	case huge := <-s.better:
 		s.better = nil
-		s.small -= hugePageBytes
-		if !s.memory[s.small/s.chunkBytes()].lieIn(huge, s.small%s.chunkBytes()) {
+		if m, at := s.lastSmall(); m.lieIn(huge, at) {
+			s.small -= hugePageBytes
+		} else {
 			s.small = 0
 		}
 	default: // it is not ready yet
 	}
 	return true
+}
+
+// lastSmall returns where the last of the small bytes are that have room in one huge page.
+func (s *Slab[T]) lastSmall() (m *mapping, at int) {
+	from := s.small - hugePageBytes
+	return s.memory[from/s.chunkBytes()], from % s.chunkBytes()
 }
 
 // Free takes an object back. Its number must not be used until it is handed out again.
@@ -139,19 +145,18 @@ func prepare(size int) chan *mapping {
 	return ready
 }
 
-func (s *Slab[T]) chunkBytes() int {
+func (s *Slab[T]) objectBytes() int {
 	var object T
-	return int(unsafe.Sizeof(object)) << s.shift
+	return int(unsafe.Sizeof(object))
 }
+
+func (s *Slab[T]) chunkBytes() int { return s.objectBytes() << s.shift }
 
 // End returns a number above every one handed out so far.
 func (s *Slab[T]) End() uint32 { return s.next }
 
 // Used returns how much memory the objects take that are handed out, in bytes.
-func (s *Slab[T]) Used() int64 {
-	var object T
-	return int64(s.holding) * int64(unsafe.Sizeof(object))
-}
+func (s *Slab[T]) Used() int64 { return int64(s.holding) * int64(s.objectBytes()) }
 
 // Bytes returns how much memory the slab has touched, in bytes: whole pages of the
 // kind that it lies on, and what is prepared. What was freed stays with the slab, for
@@ -160,8 +165,7 @@ func (s *Slab[T]) Bytes() int64 {
 	if s.next == 1 {
 		return 0
 	}
-	var object T
-	touched := int64(s.next) * int64(unsafe.Sizeof(object))
+	touched := int64(s.next) * int64(s.objectBytes())
 	page := int64(pageBytes)
 	if s.next > s.plain {
 		page = hugePageBytes
