@@ -18,6 +18,8 @@ type upcoming struct {
 	record  Record
 	encoded []byte
 	key     table.Key
+	bucket  uint32   // in which a put is to end
+	inReach bool     // a table can hold it
 	segment *segment // with that title when it was looked at, nil: none
 	tally   tally.Probe
 
@@ -35,6 +37,7 @@ func (st *state) lookAhead(data []byte, count int) (next []upcoming, rest []byte
 			return nil, nil, fmt.Errorf("record %d: %w", i, err)
 		}
 		u.encoded, data = data[:len(data)-len(rest)], rest
+		u.bucket, u.inReach = st.bucketOf(u.record.Expiry)
 		u.key = st.keyOf(u.record.ID)
 		u.segment = st.segments[string(u.record.Segment)]
 		if u.segment != nil {
@@ -54,9 +57,8 @@ func (st *state) lookAhead(data []byte, count int) (next []upcoming, rest []byte
 		u.spot.Lines(st.tables, u.key)
 		u.tally = tally.Probe{}
 		if u.segment != nil && u.record.Op == OpPut {
-			bucket, _ := st.bucketOf(u.record.Expiry)
-			u.tally.Cell(&u.segment.tally, st.tallies, bucket)
-			st.sums.prefetch(bucket)
+			u.tally.Cell(&u.segment.tally, st.tallies, u.bucket)
+			st.sums.prefetch(u.bucket)
 		}
 	}
 	for i := range next {
@@ -97,7 +99,7 @@ func (st *state) find(u *upcoming) (s *segment, bucket uint32) {
 		}
 		u.spot = s.table.Find(st.tables, u.key)
 	} else if st.written&userBit(u.key) != 0 || u.spot.Held() && (!u.live || u.spot.Moved(st.tables)) {
-		u.spot = s.table.Find(st.tables, u.key)
+		u.spot.FindAgain(&s.table, st.tables, u.key)
 	}
 	if b := u.spot.Bucket(); b > st.watermark {
 		return s, b

@@ -109,7 +109,7 @@ func (st *state) narrowWindow() {
 
 // applyBatches applies the batches of one entry, one after the other.
 func (st *state) applyBatches(index uint64, d *decoder) *Result {
-	st.time = max(st.time, d.seconds())
+	st.setTime(max(st.time, d.seconds()))
 	result := &Result{Index: index}
 	news := outboxEntry{index: index, time: st.time, records: st.news[:0]}
 	for d.err == nil && len(d.data) > 0 {
@@ -171,18 +171,17 @@ func (st *state) keyOf(id []byte) table.Key { return table.KeyOf(st.hashKey[0], 
 
 // put holds the membership until expiry, or longer if it already is.
 func (st *state) put(u *upcoming) (s Status, isNews bool) {
-	k, expiry := u.key, u.record.Expiry
-	bucket, ok := st.bucketOf(expiry)
-	if !ok {
+	k, bucket := u.key, u.bucket
+	if !u.inReach {
 		return OutOfRange, false
 	}
 	seg, stored := st.find(u)
-	counted := stored > st.currentBucket()
+	counted := stored > st.current
 	switch {
 	case counted && bucket <= stored:
 		// Within one bucket, memory cannot tell which expiry is the later.
 		return Unchanged, bucket == stored
-	case expiry <= st.time:
+	case u.record.Expiry <= st.time:
 		return Expired, true
 	case counted:
 		st.move(seg, &u.spot, k, stored, bucket)
@@ -212,7 +211,7 @@ func (st *state) delete(u *upcoming) Status {
 
 func (st *state) endAt(seg *segment, spot *table.Spot, k table.Key, stored uint32) Status {
 	st.end(seg, spot, k, stored)
-	if stored <= st.currentBucket() {
+	if stored <= st.current {
 		return Absent
 	}
 	return Deleted
@@ -246,7 +245,7 @@ func (st *state) erase(k table.Key) Status {
 // applyTick drains what had expired at the scheduled instant and keeps the counts
 // of that instant. A tick that is not above the last changes nothing but the time.
 func (st *state) applyTick(t Tick) {
-	st.time = max(st.time, t.Now, t.Scheduled)
+	st.setTime(max(st.time, t.Now, t.Scheduled))
 	if t.Scheduled <= st.lastTick {
 		return
 	}

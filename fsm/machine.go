@@ -45,7 +45,8 @@ type state struct {
 	hashKey       [2]uint64
 
 	index     uint64 // of the last entry applied
-	time      int64  // Unix seconds; the highest that any entry carried
+	time      int64  // Unix seconds; the highest that any entry carried, see setTime
+	current   uint32 // the last bucket that has ended by then
 	watermark uint32 // buckets up to it are drained
 	lastTick  int64  // Unix seconds; the scheduled instant of the last tick
 	settings  Settings
@@ -89,7 +90,6 @@ func newState(c Config, s Spool) *state {
 			binary.LittleEndian.Uint64(c.HashKey[:8]),
 			binary.LittleEndian.Uint64(c.HashKey[8:]),
 		},
-		time:     c.Born,
 		lastTick: c.Born,
 		segments: make(map[string]*segment),
 		origins:  make(map[string]*origin),
@@ -97,7 +97,8 @@ func newState(c Config, s Spool) *state {
 		tallies:  tally.NewMemory(),
 		outbox:   outbox{blockBytes: int(c.BlockBytes), spool: spool{Spool: s}},
 	}
-	st.watermark = st.currentBucket()
+	st.setTime(c.Born)
+	st.watermark = st.current
 	st.horizon = st.watermark
 	return st
 }
@@ -118,8 +119,10 @@ func (st *state) endedBucket(at int64) uint32 {
 	return uint32(min(max(at, 0)/st.bucketSeconds, math.MaxUint32))
 }
 
-// currentBucket returns the last bucket that has ended at the machine's time.
-func (st *state) currentBucket() uint32 { return st.endedBucket(st.time) }
+// setTime moves the machine's time.
+func (st *state) setTime(now int64) {
+	st.time, st.current = now, st.endedBucket(now)
+}
 
 // publish tells the readers that the state has changed, and whoever spools the outbox
 // if there is need. The caller holds mu.

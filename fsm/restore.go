@@ -102,7 +102,7 @@ func (x *restorer) header(d *decoder) error {
 	}
 	st := x.state
 	st.index = d.uvarint()
-	st.time = d.seconds()
+	st.setTime(d.seconds())
 	watermark := d.uvarint()
 	st.lastTick = d.seconds()
 	st.outbox.acked, st.outbox.dropped = d.uvarint(), d.uvarint()
@@ -110,7 +110,7 @@ func (x *restorer) header(d *decoder) error {
 	if st.outbox.dropped > st.outbox.acked {
 		return errors.New("the outbox has dropped what was not acknowledged")
 	}
-	if watermark > uint64(st.currentBucket()) {
+	if watermark > uint64(st.current) {
 		return errors.New("watermark ahead of time")
 	}
 	st.watermark, st.horizon = uint32(watermark), uint32(watermark)

@@ -7,9 +7,10 @@ import (
 
 // Slab hands out objects of type T. Make one with [New].
 type Slab[T any] struct {
-	chunks  [][]T
+	chunks  []*T          // the first object of each
 	memory  []*mapping    // of the chunks, which it keeps alive
 	shift   uint          // a chunk holds 1<<shift objects
+	mask    uint32        // 1<<shift - 1
 	plain   uint32        // objects before the memory is asked to be in huge pages
 	next    uint32        // the lowest number never handed out
 	cleared int           // bytes, from the first, that were cleared before they were handed out
@@ -30,12 +31,13 @@ func New[T any](chunkObjects, plainBytes int) Slab[T] {
 	if size < int(unsafe.Sizeof(uint32(0))) || chunkObjects&(chunkObjects-1) != 0 {
 		panic("slab: objects of less than four bytes, or chunks not a power of two")
 	}
-	return Slab[T]{shift: uint(bits.TrailingZeros(uint(chunkObjects))), plain: uint32(plainBytes / size), next: 1}
+	return Slab[T]{shift: uint(bits.TrailingZeros(uint(chunkObjects))), mask: uint32(chunkObjects) - 1, plain: uint32(plainBytes / size), next: 1}
 }
 
 // At returns the object with this number, which must have been handed out.
 func (s *Slab[T]) At(number uint32) *T {
-	return &s.chunks[number>>s.shift][number&(1<<s.shift-1)]
+	first := s.chunks[number>>(s.shift&31)]
+	return (*T)(unsafe.Add(unsafe.Pointer(first), uintptr(number&s.mask)*unsafe.Sizeof(*first)))
 }
 
 // Alloc hands out an object, zeroed.
@@ -112,7 +114,7 @@ func nextFreed[T any](object *T) *uint32 { return (*uint32)(unsafe.Pointer(objec
 func (s *Slab[T]) grow() {
 	m := s.nextChunk()
 	s.memory = append(s.memory, m)
-	s.chunks = append(s.chunks, unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(m.bytes))), 1<<s.shift))
+	s.chunks = append(s.chunks, (*T)(unsafe.Pointer(unsafe.SliceData(m.bytes))))
 }
 
 func (s *Slab[T]) nextChunk() *mapping {

@@ -16,9 +16,9 @@
 //
 // A table is an extendible hash table (Fagin, Nievergelt, Pippenger, Strong, 1979):
 // a directory, by the first bits of the key, of small pieces. A piece is a hash table
-// of its own of 1 to 10 pages. It grows by a page at a time and, from 10 pages on,
-// splits in two: so about nine tenths of the slots are in use at every size, and no
-// insertion ever moves more than one piece's memberships (at most 360). All pages
+// of its own of 1 to 10 pages. It grows by a third of its pages at a time and, from 10
+// pages on, splits in two: so about five sixths of the slots are in use at every size, and
+// no insertion ever moves more than one piece's memberships (at most 360). All pages
 // have the same size, so that memory does not fragment.
 //
 // # Drained memberships

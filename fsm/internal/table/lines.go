@@ -49,14 +49,14 @@ func linesOf(low uint64, pages uint8) (first, second uint32) {
 	return first, second
 }
 
-// movingToLast returns in which slots one of the lines of what is there is in the last
-// page: a bit for each. Those of the others are what they were without that page.
+// movingBeyond returns in which slots one of the lines of what is there is in a page from
+// had on: a bit for each. Those of the others are what they were with had pages.
 // Without a branch, as match.
-func (l *line) movingToLast(f form, pages uint8) (slots uint) {
-	share, last := &shares[pages], pages-1
+func (l *line) movingBeyond(f form, pages, had uint8) (slots uint) {
+	share, last := &shares[pages], uint(had-1)
 	for i := range denseSlots {
-		neither := uint(share[l[i]&0xff]^last) * uint(share[l[i]>>16&0xff]^last)
-		slots |= (neither - 1) >> (bits.UintSize - 1) << i
+		either := (last - uint(share[l[i]&0xff])) | (last - uint(share[l[i]>>16&0xff]))
+		slots |= either >> (bits.UintSize - 1) << i
 	}
 	return slots & (1<<f.slots() - 1)
 }

@@ -16,7 +16,8 @@ type Memory struct {
 	pages  slab.Slab[page]
 	pieces slab.Slab[piece]
 
-	moves uint64 // how often memberships were moved to other slots, or may have been
+	moves  uint64 // how often memberships were moved to other slots, or may have been
+	shapes uint64 // how often a piece was given other pages, or may have been
 
 	epoch   uint16 // of the last view opened
 	viewed  uint16 // epoch of the last view that is still open, 0: none

@@ -8,9 +8,9 @@ const (
 	pagesMax     = 10 // in a piece, so that its header is one cache line
 	linesMax     = pagesMax * pageLines
 
-	// How many lines an insertion reads to make room before the piece grows instead:
-	// each but the first two may be an access to memory. Rebuilding a piece reads all.
-	searchFew = 5
+	// How many lines an insertion reads to make room before the piece grows instead: the
+	// key's own, and one that Room has begun to read. Rebuilding a piece reads all.
+	searchFew = 3
 	searchAll = linesMax
 )
 

@@ -87,11 +87,12 @@ func (m *Memory) place(id uint32, p *piece, members []Membership, free *freeSlot
 	return len(members)
 }
 
-// extend gives the piece a page more, and moves to it what belongs there now. It
-// forgets what is drained. If there is no way to place everything, it says so, and
+// extend gives the piece so many pages, and moves to the new ones what belongs there now.
+// It forgets what is drained. If there is no way to place everything, it says so, and
 // m.members has what the piece must hold.
-func (m *Memory) extend(id uint32, p *piece, watermark uint32) bool {
-	m.resize(p, int(p.pages)+1)
+func (m *Memory) extend(id uint32, p *piece, pages int, watermark uint32) bool {
+	had := p.pages
+	m.resize(p, pages)
 	drained := p.drained(watermark)
 	m.members = m.members[:0]
 	var free freeSlots
@@ -101,7 +102,7 @@ func (m *Memory) extend(id uint32, p *piece, watermark uint32) bool {
 		if drained != 0 {
 			forget = l.vacant(p.form, drained) &^ slots
 		}
-		moving := l.movingToLast(p.form, p.pages) &^ (slots | forget)
+		moving := l.movingBeyond(p.form, p.pages, had) &^ (slots | forget)
 		for ; moving != 0; moving &= moving - 1 {
 			i := firstOf(moving)
 			if first, second := linesOf(l[i], p.pages); number == first || number == second {
@@ -126,6 +127,7 @@ func (m *Memory) extend(id uint32, p *piece, watermark uint32) bool {
 // resize gives the piece so many pages. New ones are empty.
 func (m *Memory) resize(p *piece, pages int) {
 	m.moves++
+	m.shapes++
 	for ; int(p.pages) < pages; p.pages++ {
 		p.page[p.pages], _ = m.pages.Alloc()
 	}

@@ -4,6 +4,8 @@ import "headcount/fsm/internal/prefetch"
 
 // Spot is where a key is in a table, or would be. It is good until memberships are
 // moved, see [Spot.Moved], and that a table does not hold the key, until it is inserted.
+// Its lines are good for longer, until pieces get or lose pages; so [Spot.FindAgain] is
+// cheaper than to find it anew, and [Table.Insert] takes one that is out of date.
 //
 // [Table.Find] finds it. Somebody with many keys finds their spots in steps, each of
 // which ends where memory must be waited for and begins to read it, and makes a step for
@@ -21,7 +23,8 @@ type Spot struct {
 	line    *line     // where the key is; nil: the table does not hold it
 	lineNo  uint32    // its number
 	at      int       // the slot
-	moves   uint64    // of the memory's memberships, when it was found
+	moves   uint64    // of the memory, when the key was found
+	shapes  uint64    // of the memory, when the lines were
 }
 
 // Piece begins to find a key, whatever the spot was before.
@@ -54,37 +57,34 @@ func (s *Spot) Find(k Key) {
 	}
 }
 
-// Room begins to read the lines that will make room for a key that is not in the table, if
+// Room begins to read the line that will make room for a key that is not in the table, if
 // both of its own are full. It may follow Find.
 func (s *Spot) Room(m *Memory) {
-	lines, n := s.room()
-	for _, number := range lines[:n] {
+	if number, found := s.room(); found {
 		prefetch.Of(m.line(s.piece, number))
 	}
 }
 
-// room returns the numbers of those lines: one that is not full, or some of those that have to
-// be read to find one.
-func (s *Spot) room() (lines [searchFew - 2]uint32, n int) {
+// room returns the number of that line: one that is not full, or the first that has to be
+// read to find one.
+func (s *Spot) room() (number uint32, found bool) {
 	p := s.piece
 	if s.lines[0] == nil || !p.areFull(s.lineNos) {
-		return lines, 0
+		return 0, false
 	}
 	for i, l := range s.lines {
 		for slot := range p.form.slots() {
 			a, b := linesOf(l[slot], p.pages)
 			other := a ^ b ^ s.lineNos[i]
 			if p.full>>other&1 == 0 {
-				lines[0] = other
-				return lines, 1
+				return other, true
 			}
-			if n < len(lines) {
-				lines[n] = other
-				n++
+			if !found {
+				number, found = other, true
 			}
 		}
 	}
-	return lines, n
+	return number, found
 }
 
 // Moved reports whether memberships of any table have been moved since.
@@ -108,6 +108,15 @@ func (t *Table) Find(m *Memory, k Key) (s Spot) {
 	return s
 }
 
+// FindAgain finds where a key is now, in a spot that was found for it before.
+func (s *Spot) FindAgain(t *Table, m *Memory, k Key) {
+	if s.lines[0] == nil || s.shapes != m.shapes {
+		t.seek(m, s, k)
+	}
+	s.line, s.moves = nil, m.moves
+	s.Find(k)
+}
+
 // seek finds out in which lines a key may be.
 func (t *Table) seek(m *Memory, s *Spot, k Key) {
 	s.findPiece(t, m, k)
@@ -115,7 +124,7 @@ func (t *Table) seek(m *Memory, s *Spot, k Key) {
 }
 
 func (s *Spot) findPiece(t *Table, m *Memory, k Key) {
-	*s = Spot{moves: m.moves}
+	*s = Spot{moves: m.moves, shapes: m.shapes}
 	if len(t.directory) != 0 {
 		s.number = t.directory[t.position(k.first())]
 		s.piece = m.pieces.At(s.number)

@@ -58,7 +58,7 @@ func (t *Table) Remove(m *Memory, s *Spot) {
 // use any more.
 func (t *Table) Insert(m *Memory, s *Spot, k Key, bucket, watermark uint32) bool {
 	t.begin(m)
-	if s.lines[0] == nil || s.Moved(m) {
+	if s.lines[0] == nil || s.shapes != m.shapes {
 		t.seek(m, s, k)
 	}
 	for !m.insert(s, k, bucket, watermark) {
@@ -97,9 +97,12 @@ func (t *Table) grow(m *Memory, number uint32, p *piece, k Key, bucket, watermar
 			return true
 		}
 	case p.pages < pagesMax:
-		// Where memberships have no place among a page more, which is next to
-		// impossible, they have one among two.
-		if m.extend(number, p, watermark) || m.refill(number, p, m.members, int(p.pages), bucket, watermark) {
+		// A third more at once: each time, all lines are read to find what moves, and until
+		// the next time, those that are full have to be made room in. Where memberships
+		// have no place among more pages, which is next to impossible, they have one
+		// among another.
+		more := max(1, int(p.pages)/3)
+		if m.extend(number, p, min(int(p.pages)+more, pagesMax), watermark) || m.refill(number, p, m.members, int(p.pages), bucket, watermark) {
 			return true
 		}
 	default:

@@ -21,6 +21,7 @@ type world struct {
 	far       int // one of so many memberships ends far ahead; 0: none
 	tables    [2]*Table
 	held      [2]map[Key]uint32 // drained ones included, until they are swept or replaced
+	spots     [2]map[Key]Spot   // where keys were, once
 	keys      []Key
 	views     []*heldView
 }
@@ -37,6 +38,7 @@ func newWorld(t *testing.T, seed uint64, keys int) *world {
 	for i := range w.tables {
 		w.tables[i] = &Table{Owner: uint32(i + 1)}
 		w.held[i] = map[Key]uint32{}
+		w.spots[i] = map[Key]Spot{}
 	}
 	for range keys {
 		w.keys = append(w.keys, randomKey(w.r))
@@ -62,9 +64,24 @@ func (w *world) bucket() uint32 {
 	return w.watermark + 1 + uint32(w.r.IntN(100))
 }
 
+// spot finds a key, often from where it was once; as Insert may be given it, if it is in
+// neither.
+func (w *world) spot(i int, k Key) Spot {
+	s, known := w.spots[i][k]
+	_, held := w.held[i][k]
+	switch {
+	case !known || w.r.IntN(2) == 0:
+		s = w.tables[i].Find(w.memory, k)
+	case held || s.Held() || w.r.IntN(2) == 0:
+		s.FindAgain(w.tables[i], w.memory, k)
+	}
+	w.spots[i][k] = s
+	return s
+}
+
 func (w *world) write(i int) {
 	t, k := w.tables[i], w.keys[w.r.IntN(len(w.keys))]
-	s := t.Find(w.memory, k)
+	s := w.spot(i, k)
 	held := w.held[i][k]
 	if b := s.Bucket(); b > w.watermark && b != held || b <= w.watermark && held > w.watermark {
 		w.t.Fatalf("table %d has bucket %d for a key, want %d (watermark %d)", i, b, held, w.watermark)
