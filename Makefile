@@ -86,6 +86,11 @@ faults: deps ## FAULTS random faults on the way to PostgreSQL, then row for row:
 outage: deps ## PostgreSQL away for OUTAGE under 20,000 writes/s, then row for row
 	HEADCOUNT_SYSTEMTEST_OUTAGE=$(OUTAGE) $(GO) test -count=1 -timeout 3h -v -run 'TestOutage$$' ./systemtest
 
+.PHONY: profile
+profile: ## renew default.pgo, the profile that headcount is compiled with, from a cluster under load
+	-@scripts/deps.sh postgresql
+	@scripts/profile.sh
+
 .PHONY: lint
 lint: ## gofumpt, vet and staticcheck
 	@unformatted=$$($(GO) tool gofumpt -l .) && test -z "$$unformatted" || \

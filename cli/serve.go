@@ -22,7 +22,7 @@ import (
 // drainTimeout bounds how long a stopping node waits for requests under way.
 const drainTimeout = 5 * time.Second
 
-func serve(ctx context.Context, args []string, _, errs io.Writer) error {
+func serve(ctx context.Context, args []string, _, errs io.Writer) (err error) {
 	f := flag.NewFlagSet("serve", flag.ContinueOnError)
 	path := f.String("config", "cluster.yml", "the cluster's configuration `file`")
 	id := f.String("node", "", "which of the file's nodes to run")
@@ -38,6 +38,11 @@ func serve(ctx context.Context, args []string, _, errs io.Writer) error {
 	if !ok {
 		return wrongUsage("--node %q is not in %s: it has %s", *id, *path, strings.Join(nodeIDs(c), ", "))
 	}
+	stopProfile, err := startProfile(os.Getenv(profileVariable), self.ID)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopProfile()) }()
 	return runNode(ctx, c, self, *join, newLogger(c.Log, errs).With("node", *id))
 }
 
