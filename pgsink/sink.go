@@ -97,6 +97,7 @@ func Open(url string, o Options) (*Sink, error) {
 	config.MaxConns = int32(min(o.Shards, 10_000)) + 2
 	config.MinConns, config.MinIdleConns = 0, 0
 	config.MaxConnIdleTime = 5 * time.Minute
+	config.AfterConnect = encodeColumns
 	limit(config.ConnConfig, o)
 	s := &Sink{o: o, config: config.ConnConfig.Copy(), schema: newSchema()}
 	s.pool, err = pgxpool.NewWithConfig(context.Background(), config)
