@@ -32,27 +32,28 @@ type columnCodec struct{ *pgtype.ArrayCodec }
 
 // PlanEncode implements [pgtype.Codec].
 func (c columnCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value any) pgtype.EncodePlan {
-	if format == pgtype.BinaryFormatCode {
-		switch value.(type) {
-		case []string:
-			return textColumn{c.ElementType.OID}
-		case []int64:
-			return bigintColumn{c.ElementType.OID}
-		}
+	_, texts := value.([]string)
+	_, numbers := value.([]int64)
+	switch {
+	case format != pgtype.BinaryFormatCode:
+	case texts && oid == pgtype.TextArrayOID:
+		return textColumn{}
+	case numbers && oid == pgtype.Int8ArrayOID:
+		return bigintColumn{}
 	}
 	return c.ArrayCodec.PlanEncode(m, oid, format, value)
 }
 
 // textColumn encodes texts in the binary format of arrays: PostgreSQL, array_recv.
-type textColumn struct{ element uint32 }
+type textColumn struct{}
 
-func (c textColumn) Encode(value any, buf []byte) ([]byte, error) {
+func (textColumn) Encode(value any, buf []byte) ([]byte, error) {
 	texts := value.([]string)
 	size := arrayHeaderBytes
 	for _, t := range texts {
 		size += 4 + len(t)
 	}
-	buf = appendArrayHeader(slices.Grow(buf, size), c.element, len(texts))
+	buf = appendArrayHeader(slices.Grow(buf, size), pgtype.TextOID, len(texts))
 	for _, t := range texts {
 		buf = binary.BigEndian.AppendUint32(buf, uint32(len(t)))
 		buf = append(buf, t...)
@@ -61,11 +62,11 @@ func (c textColumn) Encode(value any, buf []byte) ([]byte, error) {
 }
 
 // bigintColumn is textColumn for numbers.
-type bigintColumn struct{ element uint32 }
+type bigintColumn struct{}
 
-func (c bigintColumn) Encode(value any, buf []byte) ([]byte, error) {
+func (bigintColumn) Encode(value any, buf []byte) ([]byte, error) {
 	numbers := value.([]int64)
-	buf = appendArrayHeader(slices.Grow(buf, arrayHeaderBytes+12*len(numbers)), c.element, len(numbers))
+	buf = appendArrayHeader(slices.Grow(buf, arrayHeaderBytes+12*len(numbers)), pgtype.Int8OID, len(numbers))
 	for _, n := range numbers {
 		buf = binary.BigEndian.AppendUint32(buf, 8)
 		buf = binary.BigEndian.AppendUint64(buf, uint64(n))

@@ -49,11 +49,21 @@ func TestColumnsAreEncodedAsArrays(t *testing.T) {
 // What is no column is left to pgx.
 func TestOtherArraysAreEncodedByPgx(t *testing.T) {
 	ours, theirs := columnTypes(), pgtype.NewMap()
-	for _, value := range []any{[]*string{nil}, []any{"a", "b"}, [][]string{{"a"}, {"b"}}, []string(nil)} {
-		got, err := ours.Encode(pgtype.TextArrayOID, pgtype.BinaryFormatCode, value, nil)
-		want, wantErr := theirs.Encode(pgtype.TextArrayOID, pgtype.BinaryFormatCode, value, nil)
-		if !bytes.Equal(got, want) || (err == nil) != (wantErr == nil) {
-			t.Errorf("%T: % x, %v, want % x, %v", value, got, err, want, wantErr)
+	for _, oid := range []uint32{pgtype.TextArrayOID, pgtype.Int8ArrayOID} {
+		for _, value := range []any{
+			[]*string{nil}, []any{"a", "b"}, [][]string{{"a"}, {"b"}}, []string(nil), []*int64{nil}, []int32{1},
+			[]string{"12345678"}, []int64{12345678}, // each is another's column for one of the two
+		} {
+			_, texts := value.([]string)
+			_, numbers := value.([]int64)
+			if texts && oid == pgtype.TextArrayOID || numbers && oid == pgtype.Int8ArrayOID {
+				continue
+			}
+			got, err := ours.Encode(oid, pgtype.BinaryFormatCode, value, nil)
+			want, wantErr := theirs.Encode(oid, pgtype.BinaryFormatCode, value, nil)
+			if !bytes.Equal(got, want) || (err == nil) != (wantErr == nil) {
+				t.Errorf("%T as type %d: % x, %v, want % x, %v", value, oid, got, err, want, wantErr)
+			}
 		}
 	}
 }

@@ -1,5 +1,5 @@
 // Package table holds who is in each segment of a shard, and until which bucket, in
-// about 12 bytes a membership and without a pointer.
+// about 13 bytes a membership and without a pointer.
 //
 // # Structure
 //
@@ -17,9 +17,9 @@
 // A table is an extendible hash table (Fagin, Nievergelt, Pippenger, Strong, 1979):
 // a directory, by the first bits of the key, of small pieces. A piece is a hash table
 // of its own of 1 to 10 pages. It grows by a third of its pages at a time and, from 10
-// pages on, splits in two: so about five sixths of the slots are in use at every size, and
-// no insertion ever moves more than one piece's memberships (at most 360). All pages
-// have the same size, so that memory does not fragment.
+// pages on, splits in two: so about five sixths of the slots are in use, 0.7 after a piece
+// has grown and 0.95 before, and no insertion ever moves more than one piece's memberships
+// (at most 360). All pages have the same size, so that memory does not fragment.
 //
 // # Drained memberships
 //

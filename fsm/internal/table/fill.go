@@ -62,8 +62,8 @@ func (t *Table) insertAll(m *Memory, members []Membership, watermark uint32) boo
 	return true
 }
 
-// packed returns in how few pages so many memberships have places without a long search: as
-// a piece has them before it grows. pagesFor leaves room for the next few, and takes a
+// packed returns in how few pages so many memberships have places without a long search:
+// about as full as a piece is before it grows. pagesFor leaves room for the next few, and takes a
 // fifteenth more memory.
 func packed(members int, f form) int {
 	const slack = 25 // one slot in so many is free

@@ -124,6 +124,11 @@ func (m *Memory) extend(id uint32, p *piece, pages int, watermark uint32) bool {
 	return false
 }
 
+// grown returns how many pages a piece has after it has grown: a third more at once, since
+// each time all its lines are read to find what moves, and until the next time those that
+// are full have to be made room in.
+func grown(pages int) int { return min(pages+max(1, pages/3), pagesMax) }
+
 // resize gives the piece so many pages. New ones are empty.
 func (m *Memory) resize(p *piece, pages int) {
 	m.moves++

@@ -79,7 +79,7 @@ func (s *Spot) room() (number uint32, found bool) {
 			if p.full>>other&1 == 0 {
 				return other, true
 			}
-			if !found {
+			if !found && other != s.lineNos[1-i] {
 				number, found = other, true
 			}
 		}

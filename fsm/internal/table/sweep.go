@@ -22,7 +22,7 @@ func (t *Table) Sweep(m *Memory, from uint64, watermark uint32) (next uint64, vi
 		merged = true
 	}
 	pages := pagesFor(len(m.members), p.form)
-	if !merged && (len(m.members) < int(p.used) || pages+1 < int(p.pages)) {
+	if !merged && (len(m.members) < int(p.used) || grown(pages) < int(p.pages)) {
 		m.writable(number, p)
 		m.mustRefill(number, p, m.members, min(pages, int(p.pages)), watermark)
 	}

@@ -80,7 +80,7 @@ func (t *Table) begin(m *Memory) {
 }
 
 // grow makes room in a piece into which k did not fit: by lines that reach further, by
-// forgetting what is drained, by a page more, or by splitting it.
+// forgetting what is drained, by more pages, or by splitting it.
 func (t *Table) grow(m *Memory, number uint32, p *piece, k Key, bucket, watermark uint32) bool {
 	for i := range p.pages {
 		prefetch.All(m.pages.At(p.page[i]))
@@ -97,12 +97,9 @@ func (t *Table) grow(m *Memory, number uint32, p *piece, k Key, bucket, watermar
 			return true
 		}
 	case p.pages < pagesMax:
-		// A third more at once: each time, all lines are read to find what moves, and until
-		// the next time, those that are full have to be made room in. Where memberships
-		// have no place among more pages, which is next to impossible, they have one
-		// among another.
-		more := max(1, int(p.pages)/3)
-		if m.extend(number, p, min(int(p.pages)+more, pagesMax), watermark) || m.refill(number, p, m.members, int(p.pages), bucket, watermark) {
+		// If a way is not found, which is next to impossible, the piece is filled anew, in
+		// a page more if need be.
+		if m.extend(number, p, grown(int(p.pages)), watermark) || m.refill(number, p, m.members, int(p.pages), bucket, watermark) {
 			return true
 		}
 	default:
@@ -186,7 +183,7 @@ func (t *Table) Reserve(m *Memory, memberships int64, piecesMax int) int {
 	for i := range t.directory {
 		t.directory[i], _ = m.newPiece(t.Owner, uint64(i)<<(64-depth), depth)
 	}
-	t.hint = max(1, pagesFor(int(memberships>>depth), formOf(depth))-1) // a page too few is soon added
+	t.hint = max(1, pagesFor(int(memberships>>depth), formOf(depth))-1) // what is missing is soon added
 	return 1 << depth
 }
 
