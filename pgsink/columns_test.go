@@ -51,8 +51,14 @@ func TestOtherArraysAreEncodedByPgx(t *testing.T) {
 	ours, theirs := columnTypes(), pgtype.NewMap()
 	for _, oid := range []uint32{pgtype.TextArrayOID, pgtype.Int8ArrayOID} {
 		for _, value := range []any{
-			[]*string{nil}, []any{"a", "b"}, [][]string{{"a"}, {"b"}}, []string(nil), []*int64{nil}, []int32{1},
-			[]string{"12345678"}, []int64{12345678}, // each is another's column for one of the two
+			[]*string{nil},
+			[]any{"a", "b"},
+			[][]string{{"a"}, {"b"}},
+			[]string(nil),
+			[]*int64{nil},
+			[]int32{1},
+			[]string{"12345678"},
+			[]int64{12345678}, // each is another's column for one of the two
 		} {
 			_, texts := value.([]string)
 			_, numbers := value.([]int64)
