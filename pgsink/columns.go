@@ -26,20 +26,19 @@ func registerColumns(types *pgtype.Map) {
 }
 
 // columnCodec is pgx's codec of text[] and bigint[], but that it encodes whole columns at
-// once. pgx's own looks at each element as if it were of a type of its own, which is most
-// of what a flush costs the leader, ten milliseconds for ten thousand rows.
+// once. pgx's own looks at each element as if it were of a type of its own: it takes seven
+// times as long, and allocates for each.
 type columnCodec struct{ *pgtype.ArrayCodec }
 
 // PlanEncode implements [pgtype.Codec].
 func (c columnCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value any) pgtype.EncodePlan {
-	_, texts := value.([]string)
-	_, numbers := value.([]int64)
-	switch {
-	case format != pgtype.BinaryFormatCode:
-	case texts && oid == pgtype.TextArrayOID:
-		return textColumn{}
-	case numbers && oid == pgtype.Int8ArrayOID:
-		return bigintColumn{}
+	if format == pgtype.BinaryFormatCode {
+		if _, ok := value.([]string); ok && oid == pgtype.TextArrayOID {
+			return textColumn{}
+		}
+		if _, ok := value.([]int64); ok && oid == pgtype.Int8ArrayOID {
+			return bigintColumn{}
+		}
 	}
 	return c.ArrayCodec.PlanEncode(m, oid, format, value)
 }

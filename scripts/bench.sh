@@ -20,14 +20,7 @@ fi
 results=bench/results
 report=$results/bench.md
 mkdir -p "$results"
-scratch=$(mktemp -d "$PWD/bench-cluster-XXXXXX")
-dev=
-finish() {
-  [[ -z $dev ]] || { kill -TERM "$dev" && wait "$dev"; } 2>/dev/null
-  rm -rf "$scratch"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
+. scripts/cluster.sh
 
 set -e
 go build -o "$scratch/headcount" .
@@ -58,30 +51,16 @@ measure() {
   printf '```\n' >>"$report"
 }
 
-"$scratch/headcount" dev --port 8100 --data "$scratch/data" >"$scratch/dev.log" 2>&1 &
-dev=$!
-for _ in $(seq 600); do
-  grep -q '^ready ' "$scratch/dev.log" && break
-  kill -0 "$dev" 2>/dev/null || break
-  sleep 0.1
-done
-if ! grep -q '^ready ' "$scratch/dev.log"; then
-  echo "bench: the cluster did not start:" >&2
-  cat "$scratch/dev.log" >&2
-  exit 1
-fi
+start_cluster
 # Without PostgreSQL's programs the cluster copies nowhere, and its rows are not looked at.
 dsn=$(sed -n 's/^postgres \(postgres:.*\)/\1/p' "$scratch/dev.log")
-urls=http://127.0.0.1:8100,http://127.0.0.1:8101,http://127.0.0.1:8102
 for connections in 64 256 1024; do
   measure "load-$connections" load --url "$urls" --connections "$connections" --runs "$runs" --duration "$duration"
 done
 measure load-bulk load --url "$urls" --connections 64 --bulk 1000 --runs "$runs" --duration "$duration"
 measure counts load --url "$urls" --connections 64 --counts --runs "$runs" --duration "$duration"
 measure check check --url "$urls" --dsn "$dsn" --duration "$check"
-kill -TERM "$dev"
-wait "$dev"
-dev=
+stop_cluster
 
 # These start what they measure.
 own=(--headcount "$scratch/headcount" --port 8100)

@@ -7,38 +7,20 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scratch=$(mktemp -d)
-dev=
-finish() {
-  [[ -z $dev ]] || { kill -TERM "$dev" && wait "$dev"; } 2>/dev/null || true
-  rm -rf "$scratch"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
+scratch_in=/tmp # a profile names the program's path
+. scripts/cluster.sh
 
-# Without the paths of this machine, and without what the last profile has changed.
+# Without the paths of the module and of Go, and without what the last profile has changed.
 go build -trimpath -pgo=off -o "$scratch/headcount" .
 go build -o "$scratch/bench" ./bench
 go test -trimpath -c -o "$scratch/fsm.test" ./fsm
 
 mkdir "$scratch/profiles"
-# Into a PostgreSQL of its own, whatever the environment says.
-env -u HEADCOUNT_POSTGRES_URL HEADCOUNT_CPU_PROFILE="$scratch/profiles" "$scratch/headcount" dev --port 8100 --data "$scratch/data" >"$scratch/dev.log" 2>&1 &
-dev=$!
-for _ in $(seq 600); do
-  grep -q '^ready ' "$scratch/dev.log" && break
-  kill -0 "$dev" 2>/dev/null || break
-  sleep 0.1
-done
-if ! grep -q '^ready ' "$scratch/dev.log"; then
-  echo "profile: the cluster did not start:" >&2
-  cat "$scratch/dev.log" >&2
-  exit 1
-fi
+export HEADCOUNT_CPU_PROFILE=$scratch/profiles
+start_cluster
 load() {
   echo "profile: load $*"
-  "$scratch/bench" load --no-baseline \
-    --url http://127.0.0.1:8100,http://127.0.0.1:8101,http://127.0.0.1:8102 "$@" | grep ' cluster  '
+  "$scratch/bench" load --no-baseline --url "$urls" "$@" | grep ' cluster  '
 }
 load --connections 64 --duration 8s
 load --connections 256 --duration 12s
@@ -46,13 +28,11 @@ load --connections 1024 --duration 6s
 load --connections 256 --duration 8s --rate 10000
 load --connections 16 --duration 6s --bulk 1000
 load --connections 64 --duration 3s --counts
-kill -TERM "$dev"
-if ! wait "$dev"; then
+if ! stop_cluster; then
   echo "profile: the cluster did not end well:" >&2
   cat "$scratch/dev.log" >&2
   exit 1
 fi
-dev=
 if grep -q '^postgres none' "$scratch/dev.log"; then
   echo "profile: without PostgreSQL's programs the profile would lack the copy to it" >&2
   exit 1

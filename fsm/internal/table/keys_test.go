@@ -167,3 +167,30 @@ func TestRoomIsTheLineThatIsTaken(t *testing.T) {
 		t.Errorf("room was found %d times, and a line to look for it in %d times", found, none)
 	}
 }
+
+// A sweep leaves a piece the pages that growing has just given it, or it would grow again
+// after a few insertions.
+func TestSweepLeavesWhatGrowingGave(t *testing.T) {
+	m, tb, r := NewMemory(), &Table{Owner: 1}, rand.New(rand.NewPCG(1, 1))
+	var held []Key
+	pages := func() int { return int(m.pieces.At(tb.directory[0]).pages) }
+	for had := 0; had < pagesMax; had = pages() {
+		k := randomKey(r)
+		held = append(held, k)
+		if !tb.Insert(m, new(Spot), k, 5, 1) {
+			t.Fatal("no place")
+		}
+		grew := pages()
+		if had == 0 || grew == had {
+			continue
+		}
+		for _, k := range held[:len(held)/12] {
+			s := tb.Find(m, k)
+			tb.Remove(m, &s)
+		}
+		held = held[len(held)/12:]
+		if tb.Sweep(m, 0, 1); pages() != grew {
+			t.Errorf("%d memberships have %d pages after a sweep, %d before it", len(held), pages(), grew)
+		}
+	}
+}
