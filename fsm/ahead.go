@@ -11,20 +11,21 @@ import (
 // is applied. What they need is in a hundred places of memory, each of which takes as
 // long to read as everything else that a record costs; together they take little
 // longer than one.
-const aheadRecords = 32
+const aheadRecords = 16
 
 // upcoming is a record that is about to be applied.
 type upcoming struct {
 	record  Record
 	encoded []byte
 	key     table.Key
-	bucket  uint32   // in which a put is to end
-	inReach bool     // a table can hold it
-	segment *segment // with that title when it was looked at, nil: none
-	tally   tally.Probe
+	bucket  uint32      // in which a put is to end
+	inReach bool        // a table can hold it
+	segment *segment    // with that title when it was looked at, nil: none
+	to      tally.Probe // of bucket
 
-	spot table.Spot // of the key in the segment; none if that is nil
-	live bool       // it is held, above the watermark: a drained slot may go to another user
+	spot table.Spot  // of the key in the segment; none if that is nil
+	live bool        // it is held, above the watermark: a drained slot may go to another user
+	from tally.Probe // of the bucket in which it is held, if it is live
 }
 
 // lookAhead decodes the next records, at most aheadRecords of count, and sees to it
@@ -55,22 +56,21 @@ func (st *state) lookAhead(data []byte, count int) (next []upcoming, rest []byte
 	for i := range next {
 		u := &next[i]
 		u.spot.Lines(st.tables, u.key)
-		u.tally = tally.Probe{}
+		u.to, u.from = tally.Probe{}, tally.Probe{}
 		if u.segment != nil && u.record.Op == OpPut {
-			u.tally.Cell(&u.segment.tally, st.tallies, u.bucket)
+			u.to.Cell(&u.segment.tally, st.tallies, u.bucket)
 			st.sums.prefetch(u.bucket)
 		}
 	}
 	for i := range next {
 		u := &next[i]
-		u.tally.Number(st.tallies)
-		u.tally = tally.Probe{}
+		u.to.Number(st.tallies)
 		if u.segment != nil {
 			u.spot.Find(u.key)
 			u.live = false
 			if bucket := u.spot.Bucket(); bucket > st.watermark {
 				u.live = true
-				u.tally.Cell(&u.segment.tally, st.tallies, bucket)
+				u.from.Cell(&u.segment.tally, st.tallies, bucket)
 				st.sums.prefetch(bucket)
 			} else if u.record.Op == OpPut && !u.spot.Held() {
 				u.spot.Room(st.tables)
@@ -78,9 +78,9 @@ func (st *state) lookAhead(data []byte, count int) (next []upcoming, rest []byte
 		}
 	}
 	for i := range next {
-		next[i].tally.Number(st.tallies)
+		next[i].from.Number(st.tallies)
 	}
-	st.written = 0
+	st.written = userFilter{}
 	return next, data, nil
 }
 
@@ -93,12 +93,13 @@ func (st *state) lookAhead(data []byte, count int) (next []upcoming, rest []byte
 func (st *state) find(u *upcoming) (s *segment, bucket uint32) {
 	s = u.segment
 	if s == nil || st.numbered[s.table.Owner] != s {
+		u.to, u.from = tally.Probe{}, tally.Probe{}
 		if s = st.segments[string(u.record.Segment)]; s == nil {
 			u.spot = table.Spot{}
 			return nil, 0
 		}
 		u.spot = s.table.Find(st.tables, u.key)
-	} else if st.written&userBit(u.key) != 0 || u.spot.Held() && (!u.live || u.spot.Moved(st.tables)) {
+	} else if st.written.has(u.key) || u.spot.Held() && (!u.live || u.spot.Moved(st.tables)) {
 		u.spot.FindAgain(&s.table, st.tables, u.key)
 	}
 	if b := u.spot.Bucket(); b > st.watermark {
@@ -107,5 +108,9 @@ func (st *state) find(u *upcoming) (s *segment, bucket uint32) {
 	return s, 0
 }
 
-// userBit is the bit in [state.written] of a user, and of some others.
-func userBit(k table.Key) uint64 { return 1 << (k.Lo & 63) }
+// userFilter is a set of users, and of some others: a Bloom filter with one bit for each.
+type userFilter [4]uint64
+
+func (f *userFilter) add(k table.Key) { f[k.Lo>>6&3] |= 1 << (k.Lo & 63) }
+
+func (f *userFilter) has(k table.Key) bool { return f[k.Lo>>6&3]>>(k.Lo&63)&1 != 0 }

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"headcount/fsm/internal/table"
+	"headcount/fsm/internal/tally"
 )
 
 // Status is what became of one record of a batch that was applied.
@@ -118,7 +119,7 @@ func (st *state) applyBatches(index uint64, d *decoder) *Result {
 			result.Batches = append(result.Batches, st.applyBatch(b, index, &news))
 		}
 	}
-	if news.rows > 0 {
+	if news.rows > 0 && st.settings.OutboxBytesMax > 0 {
 		st.outbox.append(news)
 	}
 	st.news = news.records
@@ -136,21 +137,26 @@ func (st *state) applyBatch(b Batch, index uint64, news *outboxEntry) BatchResul
 		return BatchResult{Verdict: OutboxFull}
 	}
 	statuses = make([]Status, 0, b.Count)
+	rest, told := b.Records, 0 // what is not among the news yet; how much of it, from the first byte, is news
 	for data := b.Records; len(statuses) < b.Count; {
-		next, rest, err := st.lookAhead(data, b.Count-len(statuses))
+		next, after, err := st.lookAhead(data, b.Count-len(statuses))
 		if err != nil {
 			panic(fmt.Sprintf("fsm: entry %d holds a batch of %s that was not validated: %v", index, b.Origin, err))
 		}
 		for i := range next {
 			s, isNews := st.applyRecord(&next[i])
 			statuses = append(statuses, s)
-			if isNews && st.settings.OutboxBytesMax > 0 {
-				news.records = append(news.records, next[i].encoded...)
+			if isNews {
 				news.rows++
+				told += len(next[i].encoded)
+			} else {
+				news.records = append(news.records, rest[:told]...)
+				rest, told = rest[told+len(next[i].encoded):], 0
 			}
 		}
-		data = rest
+		data = after
 	}
+	news.records = append(news.records, rest[:told]...)
 	st.remember(b, index, statuses)
 	return BatchResult{Applied, statuses}
 }
@@ -171,7 +177,7 @@ func (st *state) keyOf(id []byte) table.Key { return table.KeyOf(st.hashKey[0], 
 
 // put holds the membership until expiry, or longer if it already is.
 func (st *state) put(u *upcoming) (s Status, isNews bool) {
-	k, bucket := u.key, u.bucket
+	bucket := u.bucket
 	if !u.inReach {
 		return OutOfRange, false
 	}
@@ -184,10 +190,10 @@ func (st *state) put(u *upcoming) (s Status, isNews bool) {
 	case u.record.Expiry <= st.time:
 		return Expired, true
 	case counted:
-		st.move(seg, &u.spot, k, stored, bucket)
+		st.move(seg, u, stored)
 		return Renewed, true
 	case stored != 0: // expired, but not drained yet
-		st.move(seg, &u.spot, k, stored, bucket)
+		st.move(seg, u, stored)
 		return Created, true
 	}
 	if seg == nil {
@@ -195,7 +201,7 @@ func (st *state) put(u *upcoming) (s Status, isNews bool) {
 			return SegmentsFull, false
 		}
 	}
-	if !st.hold(seg, &u.spot, k, bucket) {
+	if !st.hold(seg, u) {
 		panic("fsm: a table has no place for a key")
 	}
 	return Created, true
@@ -206,11 +212,11 @@ func (st *state) delete(u *upcoming) Status {
 	if stored == 0 {
 		return Absent
 	}
-	return st.endAt(seg, &u.spot, u.key, stored)
+	return st.endAt(seg, &u.spot, u.key, stored, &u.from)
 }
 
-func (st *state) endAt(seg *segment, spot *table.Spot, k table.Key, stored uint32) Status {
-	st.end(seg, spot, k, stored)
+func (st *state) endAt(seg *segment, spot *table.Spot, k table.Key, stored uint32, from *tally.Probe) Status {
+	st.end(seg, spot, k, stored, from)
 	if stored <= st.current {
 		return Absent
 	}
@@ -235,7 +241,7 @@ func (st *state) erase(k table.Key) Status {
 		for i, s := range next {
 			spots[i].Find(k) // ending a membership moves none of another segment
 			if stored := spots[i].Bucket(); stored > st.watermark {
-				st.endAt(s, &spots[i], k, stored)
+				st.endAt(s, &spots[i], k, stored, &tally.Probe{})
 			}
 		}
 	}

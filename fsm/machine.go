@@ -73,7 +73,7 @@ type state struct {
 	reclaims    reclaims
 	ahead       [aheadRecords]upcoming // the records that are being applied
 	news        []byte                 // scratch: the records of an entry that PostgreSQL must hear of
-	written     uint64                 // userBit of who was written since lookAhead
+	written     userFilter             // who was written since lookAhead
 }
 
 // New returns an empty machine, as every replica begins.

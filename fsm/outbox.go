@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"sort"
+	"sync"
+	"sync/atomic"
 )
 
 // outbox holds what PostgreSQL does not have yet, in log order, and before it the
@@ -57,12 +59,53 @@ type outboxBlock struct {
 	till int64  // the same of the last one
 	crc  uint32 // CRC32C of the data
 
-	data   []byte   // the entries' encodings; nil: they are in the file
+	data   []byte // the entries' encodings; nil: they are in the file
+	buffer *outboxBuffer
 	file   *os.File // see spool
 	offset int64
 }
 
+// outboxBuffer is the memory of a block's data. When the block is dropped, another gets it,
+// unless somebody was ever given the block, who may be reading it still: on a follower, most
+// often nobody was.
+type outboxBuffer struct {
+	bytes []byte // empty
+	lent  atomic.Bool
+}
+
+var outboxBuffers = sync.Pool{New: func() any { return new(outboxBuffer) }}
+
+// takeBuffer gets a block without data a buffer with room for so many bytes.
+func (b *outboxBlock) takeBuffer(room int) {
+	b.buffer = outboxBuffers.Get().(*outboxBuffer)
+	if cap(b.buffer.bytes) < room {
+		b.buffer.bytes = make([]byte, 0, room)
+	}
+	b.data = b.buffer.bytes
+}
+
+// giveBuffer ends the use of the block's data.
+func (b *outboxBlock) giveBuffer() {
+	if b.buffer != nil && !b.buffer.lent.Load() {
+		b.buffer.bytes = b.data[:0]
+		outboxBuffers.Put(b.buffer)
+	}
+	b.buffer, b.data = nil, nil
+}
+
+// lend returns a copy of the block for somebody who may keep it. It may be called by many
+// at once, but not beside a giveBuffer.
+func (b *outboxBlock) lend() outboxBlock {
+	if b.buffer != nil {
+		b.buffer.lent.Store(true)
+	}
+	return *b
+}
+
 func (b *outboxBlock) append(e outboxEntry) {
+	if b.buffer == nil {
+		b.takeBuffer(0)
+	}
 	begin := len(b.data)
 	if begin == 0 {
 		b.from = e.time
@@ -151,10 +194,13 @@ func (o *outbox) append(e outboxEntry) {
 func (o *outbox) seal() {
 	b := o.open
 	if cap(b.data)-len(b.data) > len(b.data)/4 {
-		b.data = slices.Clone(b.data) // it may wait long: little more room than it is charged for
+		// It may wait long: little more room than it is charged for.
+		roomy := b
+		b.buffer, b.data = new(outboxBuffer), slices.Clone(b.data)
+		roomy.giveBuffer()
 	}
-	// The next one will be as large, more or less.
-	o.open, o.openAcked = outboxBlock{data: make([]byte, 0, len(b.data)+len(b.data)/8)}, outboxPart{}
+	o.open, o.openAcked = outboxBlock{}, outboxPart{}
+	o.open.takeBuffer(len(b.data) + len(b.data)/8) // it will be as large, more or less
 	o.sum += b.digest()
 	o.memory += b.bytes
 	if o.window == len(o.sealed) && b.last <= o.acked { // it is restored
@@ -210,6 +256,7 @@ func (o *outbox) narrow(bytesMax uint64, since int64) {
 		if n >= o.spooled {
 			o.memory -= b.bytes
 		}
+		b.giveBuffer()
 		*b = outboxBlock{} // whoever still reads it has a copy
 	}
 	o.window -= n
@@ -218,6 +265,7 @@ func (o *outbox) narrow(bytesMax uint64, since int64) {
 		o.sealed = nil
 		if o.open.bytes > 0 && o.openAcked == o.open.outboxPart && excess(&o.open) {
 			o.dropped = o.open.last
+			o.open.giveBuffer()
 			o.open, o.openAcked = outboxBlock{}, outboxPart{}
 		}
 	}
@@ -245,30 +293,34 @@ func (o *outbox) oldest() int64 {
 	return 0
 }
 
-// blocks returns all blocks that have entries.
+// blocks returns all blocks that have entries. The caller may keep them.
 func (o *outbox) blocks() []outboxBlock {
-	all := append(make([]outboxBlock, 0, len(o.sealed)+1), o.sealed...)
+	all := make([]outboxBlock, 0, len(o.sealed)+1)
+	for i := range o.sealed {
+		all = append(all, o.sealed[i].lend())
+	}
 	if o.open.bytes > 0 {
-		all = append(all, o.open)
+		all = append(all, o.open.lend())
 	}
 	return all
 }
 
-// after returns the blocks that have the entries above index: enough for rowsMax rows.
+// after returns the blocks that have the entries above index: enough for rowsMax rows. The
+// caller may keep them.
 func (o *outbox) after(index uint64, rowsMax int) (blocks []outboxBlock) {
 	first := sort.Search(len(o.sealed), func(i int) bool { return o.sealed[i].last > index })
 	rows := int64(0) // surely above index
-	for _, b := range o.sealed[first:] {
+	for i := first; i < len(o.sealed); i++ {
 		if rows >= int64(rowsMax) {
 			return blocks
 		}
 		if len(blocks) > 0 {
-			rows += b.rows
+			rows += o.sealed[i].rows
 		}
-		blocks = append(blocks, b)
+		blocks = append(blocks, o.sealed[i].lend())
 	}
 	if o.open.last > index {
-		blocks = append(blocks, o.open)
+		blocks = append(blocks, o.open.lend())
 	}
 	return blocks
 }

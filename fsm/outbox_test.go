@@ -1,9 +1,12 @@
 package fsm_test
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/hashicorp/raft"
 
 	"headcount/fsm"
 )
@@ -192,5 +195,44 @@ func TestOutboxKeepsNoRoomForWhatIsNoNews(t *testing.T) {
 	page, ok := s.OutboxNext(s.index-1, 10)
 	if !ok || page.Rows != 1 || cap(page.Records[0]) > 1<<10 {
 		t.Errorf("%d rows in %d bytes of %d", page.Rows, len(page.Records[0]), cap(page.Records[0]))
+	}
+}
+
+// What a reader or a snapshot was given stays what it was, whatever becomes of the outbox,
+// whose memory is used again.
+func TestOutboxWritesOverNothingThatSomebodyHas(t *testing.T) {
+	for _, blockBytes := range []int64{1, 1 << 20} { // sealed at once, and never
+		config := shardConfig
+		config.BlockBytes = blockBytes
+		s := &shard{t: t, replica: newReplica(config)}
+		s.propose(shardSettings)
+		var pages []fsm.OutboxBatch
+		var snapshots []raft.FSMSnapshot
+		var want []string
+		for i := range 60 {
+			s.write(noon, put(fmt.Sprintf("user-%d", i), "RU", noon+day), put(fmt.Sprintf("other-%d", i), "RU", noon+day))
+			switch i % 3 {
+			case 0:
+				page, _ := s.OutboxNext(s.index-1, 1)
+				pages, want = append(pages, page), append(want, string(page.Records[0]))
+			case 1:
+				snapshot, err := s.Snapshot()
+				if err != nil {
+					t.Fatal(err)
+				}
+				snapshots = append(snapshots, snapshot)
+			}
+			s.propose(ack(s.index))
+		}
+		for i, page := range pages {
+			if string(page.Records[0]) != want[i] {
+				t.Errorf("batch %d was written over", i)
+			}
+		}
+		for i, snapshot := range snapshots {
+			if err := restore(fsm.New(config), persist(t, snapshot)); err != nil {
+				t.Errorf("snapshot %d: %v", i, err)
+			}
+		}
 	}
 }

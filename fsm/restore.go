@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"headcount/fsm/internal/table"
+	"headcount/fsm/internal/tally"
 )
 
 // Restore replaces the state by that of a snapshot. It builds the new state aside
@@ -176,7 +177,7 @@ func (x *restorer) addRun(seg *segment, run []byte) error {
 		return errors.New("members are not spread as hashes are")
 	}
 	for _, member := range x.run {
-		st.count(seg, member.Key, member.Bucket, 1)
+		st.count(seg, member.Key, member.Bucket, 1, &tally.Probe{})
 	}
 	x.seen[1] += uint64(len(x.run))
 	return nil

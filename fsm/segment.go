@@ -18,45 +18,46 @@ type segment struct {
 	reclaiming bool // is in the queue of [state.reclaimStep]
 }
 
-// hold records a membership of s that was not stored. spot is where its key is
+// hold records a membership of s that was not stored. The spot is where its key is
 // nevertheless, if it is drained. It fails only if the key is no hash.
-func (st *state) hold(s *segment, spot *table.Spot, k table.Key, bucket uint32) bool {
-	if spot.Bucket() != 0 {
-		if !s.table.Move(st.tables, spot, bucket, st.watermark) {
+func (st *state) hold(s *segment, u *upcoming) bool {
+	if u.spot.Held() {
+		if !s.table.Move(st.tables, &u.spot, u.bucket, st.watermark) {
 			return false
 		}
-	} else if !s.table.Insert(st.tables, spot, k, bucket, st.watermark) {
+	} else if !s.table.Insert(st.tables, &u.spot, u.key, u.bucket, st.watermark) {
 		return false
 	}
-	st.count(s, k, bucket, 1)
+	st.count(s, u.key, u.bucket, 1, &u.to)
 	return true
 }
 
 // move records that a stored membership of s now ends in another bucket.
-func (st *state) move(s *segment, spot *table.Spot, k table.Key, from, to uint32) {
-	st.count(s, k, from, -1)
-	if !s.table.Move(st.tables, spot, to, st.watermark) {
+func (st *state) move(s *segment, u *upcoming, stored uint32) {
+	st.count(s, u.key, stored, -1, &u.from)
+	if !s.table.Move(st.tables, &u.spot, u.bucket, st.watermark) {
 		panic("fsm: a table has no place for a key")
 	}
-	st.count(s, k, to, 1)
+	st.count(s, u.key, u.bucket, 1, &u.to)
 }
 
 // end forgets a stored membership, and its segment if that was the last one.
-func (st *state) end(s *segment, spot *table.Spot, k table.Key, bucket uint32) {
+func (st *state) end(s *segment, spot *table.Spot, k table.Key, bucket uint32, from *tally.Probe) {
 	s.table.Remove(st.tables, spot)
-	st.count(s, k, bucket, -1)
+	st.count(s, k, bucket, -1, from)
 	if s.stored == 0 {
 		st.dropSegment(s)
 	}
 }
 
-// count adds a membership to everything that is counted, or takes it away.
-func (st *state) count(s *segment, k table.Key, bucket uint32, n int64) {
-	st.written |= userBit(k)
+// count adds a membership to everything that is counted, or takes it away. The bucket may
+// have been probed.
+func (st *state) count(s *segment, k table.Key, bucket uint32, n int64, at *tally.Probe) {
+	st.written.add(k)
 	if n > 0 {
-		s.tally.Add(st.tallies, bucket)
+		at.Add(&s.tally, st.tallies, bucket)
 	} else {
-		s.tally.Remove(st.tallies, bucket)
+		at.Remove(&s.tally, st.tallies, bucket)
 	}
 	sum := membershipDigest(s.seed, k, bucket) * uint64(n)
 	st.sums.add(bucket, sum)

@@ -44,7 +44,7 @@ func (s *spool) write(b outboxBlock) (outboxBlock, error) {
 		s.file = nil // it belongs to the blocks that are in it
 		return b, err
 	}
-	b.file, b.offset, b.data = s.file, s.size, nil
+	b.file, b.offset, b.data, b.buffer = s.file, s.size, nil, nil
 	s.size += b.bytes
 	return b, nil
 }
@@ -102,7 +102,7 @@ func (m *Machine) SpoolOutbox() error {
 			m.mu.RUnlock()
 			return nil
 		}
-		b := o.sealed[o.spooled]
+		b := o.sealed[o.spooled].lend()
 		m.mu.RUnlock()
 		b, err := o.spool.write(b)
 		if err != nil {

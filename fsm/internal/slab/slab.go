@@ -5,9 +5,10 @@ import (
 	"unsafe"
 )
 
-// Slab hands out objects of type T. Make one with [New].
+// Slab hands out objects: one T each, or a run of them. Make one with [New] or [NewRuns].
 type Slab[T any] struct {
 	chunks  []*T          // the first object of each
+	size    uintptr       // of an object, in bytes
 	memory  []*mapping    // of the chunks, which it keeps alive
 	shift   uint          // a chunk holds 1<<shift objects
 	mask    uint32        // 1<<shift - 1
@@ -25,19 +26,29 @@ type Slab[T any] struct {
 // Once it holds more than plainBytes, it asks for huge pages for what follows: random
 // access to much memory is faster with them, and a little memory is better off without.
 // What it has mapped before is put into huge pages by [Slab.Gather].
-func New[T any](chunkObjects, plainBytes int) Slab[T] {
-	var object T
-	size := int(unsafe.Sizeof(object))
+func New[T any](chunkObjects, plainBytes int) Slab[T] { return NewRuns[T](1, chunkObjects, plainBytes) }
+
+// NewRuns is New with objects that are runs of so many Ts.
+func NewRuns[T any](length, chunkObjects, plainBytes int) Slab[T] {
+	var element T
+	size := length * int(unsafe.Sizeof(element))
 	if size < int(unsafe.Sizeof(uint32(0))) || chunkObjects&(chunkObjects-1) != 0 {
 		panic("slab: objects of less than four bytes, or chunks not a power of two")
 	}
-	return Slab[T]{shift: uint(bits.TrailingZeros(uint(chunkObjects))), mask: uint32(chunkObjects) - 1, plain: uint32(plainBytes / size), next: 1}
+	return Slab[T]{size: uintptr(size), shift: uint(bits.TrailingZeros(uint(chunkObjects))), mask: uint32(chunkObjects) - 1, plain: uint32(plainBytes / size), next: 1}
 }
 
-// At returns the object with this number, which must have been handed out.
+// At returns the object with this number, which must have been handed out: the first of its
+// run.
 func (s *Slab[T]) At(number uint32) *T {
 	first := s.chunks[number>>(s.shift&31)] // which spares the compiler's check of the shift
-	return (*T)(unsafe.Add(unsafe.Pointer(first), uintptr(number&s.mask)*unsafe.Sizeof(*first)))
+	return (*T)(unsafe.Add(unsafe.Pointer(first), uintptr(number&s.mask)*s.size))
+}
+
+// Run returns the object with this number whole.
+func (s *Slab[T]) Run(number uint32) []T {
+	var element T
+	return unsafe.Slice(s.At(number), s.size/unsafe.Sizeof(element))
 }
 
 // Alloc hands out an object, zeroed.
@@ -46,8 +57,7 @@ func (s *Slab[T]) Alloc() (number uint32, object *T) {
 	if number = s.freed; number != 0 {
 		object = s.At(number)
 		s.freed = *nextFreed(object)
-		var zero T
-		*object = zero
+		clear(s.Run(number))
 		return number, object
 	}
 	if int(s.next>>s.shift) == len(s.chunks) {
@@ -147,10 +157,7 @@ func prepare(size int) chan *mapping {
 	return ready
 }
 
-func (s *Slab[T]) objectBytes() int {
-	var object T
-	return int(unsafe.Sizeof(object))
-}
+func (s *Slab[T]) objectBytes() int { return int(s.size) }
 
 func (s *Slab[T]) chunkBytes() int { return s.objectBytes() << s.shift }
 

@@ -20,6 +20,8 @@ const (
 
 	listMax    = 9
 	numberMask = 1<<27 - 1
+	blockOne   = 1 << 32       // is one membership of a block's sum
+	fewest     = listMax/2 + 1 // in a block, so that a list does not become one again at the next few
 )
 
 func newBlock(width, number, sum uint32) cell {
@@ -31,6 +33,9 @@ func newBlock(width, number, sum uint32) cell {
 
 func (c cell) width() uint32  { return uint32(c >> formBits & 7) }
 func (c cell) number() uint32 { return uint32(c >> 5 & numberMask) }
+
+// refers returns what does not change while a block stays where it is.
+func (c cell) refers() uint32 { return uint32(c) }
 
 // total returns how many memberships end in the span.
 func (c cell) total() uint32 {
@@ -65,26 +70,26 @@ func (m *Memory) add(c cell, i uint32) cell {
 		}
 		c = m.toBlock(c)
 	}
-	words := m.block(c.width(), c.number())
+	words := m.words(c)
 	n := get(words, c.width(), i)
 	if uint64(n) == largest(c.width()) {
 		c = m.widen(c)
-		words = m.block(c.width(), c.number())
+		words = m.words(c)
 	}
 	set(words, c.width(), i, n+1)
-	return c + 1<<32
+	return c + blockOne
 }
 
 // remove returns the cell with one membership less at position i, where there is one.
 func (m *Memory) remove(c cell, i uint32) cell {
 	if c&form == block {
-		words := m.block(c.width(), c.number())
+		words := m.words(c)
 		n := get(words, c.width(), i)
 		if n == 0 {
 			panic("tally: a membership is removed that was not counted")
 		}
 		set(words, c.width(), i, n-1)
-		return m.shrunk(c - 1<<32)
+		return m.shrunk(c - blockOne)
 	}
 	n := c.total()
 	for j := range n {
@@ -107,19 +112,18 @@ func trimmed(c cell, n uint32) cell {
 
 // shrunk makes a list of a block again when few are left.
 func (m *Memory) shrunk(c cell) cell {
-	const few = listMax / 2 // so that it does not become a block at the next few
-	if c.total() > few {
+	if c.total() >= fewest {
 		return c
 	}
 	short, count := cell(list), uint32(0)
-	words := m.block(c.width(), c.number())
+	words := m.words(c)
 	for i := range uint32(SpanBuckets) {
 		for range get(words, c.width(), i) {
 			short |= cell(i) << (6 + 6*count)
 			count++
 		}
 	}
-	m.free(c.width(), c.number())
+	m.blocks[c.width()].Free(c.number())
 	return trimmed(short, count)
 }
 
@@ -136,7 +140,8 @@ func (m *Memory) toBlock(c cell) cell {
 	for uint64(highest) > largest(width) {
 		width++
 	}
-	number, words := m.alloc(width)
+	number, _ := m.blocks[width].Alloc()
+	words := m.blocks[width].Run(number)
 	for j := range c.total() { // all others are zero already
 		i := c.listed(j)
 		set(words, width, i, numbers[i])
@@ -149,12 +154,14 @@ func (m *Memory) widen(c cell) cell {
 	if c.width() == widths-1 {
 		panic("tally: more than 2³² memberships end in one bucket")
 	}
-	number, to := m.alloc(c.width() + 1)
-	from := m.block(c.width(), c.number())
+	wider := &m.blocks[c.width()+1]
+	number, _ := wider.Alloc()
+	to := wider.Run(number)
+	from := m.words(c)
 	for i := range uint32(SpanBuckets) {
 		set(to, c.width()+1, i, get(from, c.width(), i))
 	}
-	m.free(c.width(), c.number())
+	m.blocks[c.width()].Free(c.number())
 	return newBlock(c.width()+1, number, c.total())
 }
 
@@ -164,7 +171,7 @@ func (m *Memory) sum(c cell, from, to uint32) (n int64) {
 		return int64(c.total())
 	}
 	if c&form == block {
-		words := m.block(c.width(), c.number())
+		words := m.words(c)
 		for i := from; i < to; i++ {
 			n += int64(get(words, c.width(), i))
 		}
@@ -186,7 +193,7 @@ func (m *Memory) drop(c cell, to uint32) (cell, int64) {
 		return c, 0
 	}
 	if c&form == block {
-		words := m.block(c.width(), c.number())
+		words := m.words(c)
 		for i := range to {
 			set(words, c.width(), i, 0)
 		}

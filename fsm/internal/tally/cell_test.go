@@ -41,7 +41,7 @@ func TestBlocksGrowAndShrink(t *testing.T) {
 			check(n - 1)
 		}
 	}
-	if got := m.blocks2.Used() + m.blocks4.Used() + m.blocks8.Used() + m.blocks16.Used() + m.blocks32.Used(); got != 0 {
+	if got := m.Used() - m.groups.Used(); got != 0 {
 		t.Errorf("%d bytes of blocks are used for two memberships", got)
 	}
 }
@@ -72,45 +72,58 @@ func TestDropInTheMiddleOfSpan(t *testing.T) {
 	}
 }
 
-// What a probe finds is where the bucket is counted, in every form of cell.
-func TestProbeFindsWhereBucketIsCounted(t *testing.T) {
+// A probe leads to where a bucket is counted, in every form of cell, and only as long as that
+// is there.
+func TestProbeLeadsToWhereBucketIsCounted(t *testing.T) {
 	m := NewMemory()
 	var a Tally
-	var b Probe
-	if b.word(m) != nil {
-		t.Error("a probe of nothing finds a number")
+	probe := func(bucket uint32) (b Probe) {
+		b.Number(m)
+		b.Cell(&a, m, bucket)
+		b.Number(m)
+		return b
+	}
+	if b := probe(63); b.cell != nil || b.leads(63) || b.leads(0) {
+		t.Error("a probe of an empty tally finds something")
 	}
 	for i, n := range []int{1, 9, 10, 40, 1_000, 70_000} {
 		bucket := uint32(512*i*i + 63 - 7*i)
 		for range n {
 			a.Add(m, bucket)
 		}
-		b.Cell(&a, m, bucket)
-		if b.cell == nil || b.cell.total() != uint32(n) {
+		b := probe(bucket)
+		if b.cell == nil || b.cell.total() != uint32(n) || b.leads(bucket) != (n > listMax) {
 			t.Fatalf("a probe of a bucket with %d finds cell %v", n, b.cell)
 		}
-		before, word := *b.cell, b.word(m)
-		if (word != nil) != (before&form == block) {
-			t.Fatalf("a probe of a bucket with %d finds number %v of cell %x", n, word, before)
+		if b.leads(bucket + 1) {
+			t.Error("a probe of a bucket leads to another's number")
 		}
-		if word == nil {
+		if !b.leads(bucket) {
 			continue
 		}
-		was := *word
+		was := *b.word
 		a.Remove(m, bucket)
-		if *word == was {
+		if *b.word == was {
 			t.Errorf("a probe of a bucket with %d finds another's number", n)
 		}
-		a.Add(m, bucket)
+		for b.cell.width() < widths-1 && b.leads(bucket) {
+			a.Add(m, bucket)
+		}
+		for b = probe(bucket); b.cell.total() >= fewest; {
+			b.Remove(&a, m, bucket)
+		}
+		if b.cell.total() != fewest-1 || b.leads(bucket) {
+			t.Errorf("a probe of a bucket that had %d leads to what was its number", n)
+		}
 	}
 	for _, bucket := range []uint32{512 * 3, 512 * 1000, 1<<32 - 1} {
-		if b.Cell(&a, m, bucket); b.cell != nil && *b.cell != 0 || b.word(m) != nil {
+		if b := probe(bucket); b.cell != nil && *b.cell != 0 || b.leads(bucket) {
 			t.Errorf("a probe of bucket %d, in which nothing ends, finds something", bucket)
 		}
 	}
 	a.Clear(m)
-	if b.Cell(&a, m, 63); b.cell != nil {
-		t.Error("a probe of an empty tally finds something")
+	if b := probe(63); b.cell != nil {
+		t.Error("a probe of an emptied tally finds something")
 	}
 }
 
@@ -124,4 +137,24 @@ func TestBlockNumberOutOfBoundsIsRefused(t *testing.T) {
 		}
 	}()
 	newBlock(4, numberMask+1, 7)
+}
+
+func TestRemovingWhatIsNotCountedIsRefused(t *testing.T) {
+	m := NewMemory()
+	var a Tally
+	for i := range uint32(20) {
+		a.Add(m, i)
+	}
+	var b Probe
+	b.Cell(&a, m, 30)
+	b.Number(m)
+	if !b.leads(30) {
+		t.Fatal("nothing is found")
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a number went below zero")
+		}
+	}()
+	b.Remove(&a, m, 30)
 }
