@@ -40,11 +40,17 @@ func membershipDigest(seed uint64, k table.Key, bucket uint32) uint64 {
 }
 
 func (o *origin) digest(name string) uint64 {
-	statuses := make([]byte, len(o.statuses))
-	for i, s := range o.statuses {
-		statuses[i] = byte(s)
+	var some [256]byte
+	sum := uint64(0)
+	for rest := o.statuses; len(rest) > 0; {
+		n := min(len(rest), len(some))
+		for i, s := range rest[:n] {
+			some[i] = byte(s)
+		}
+		sum = crc64.Update(sum, digestTable, some[:n])
+		rest = rest[n:]
 	}
-	return mixAll(titleDigest(name), o.epoch, o.sequence, o.index, bytesDigest(statuses))
+	return mixAll(titleDigest(name), o.epoch, o.sequence, o.index, mix(sum))
 }
 
 func (p *HistoryPoint) digest() uint64 {

@@ -75,11 +75,12 @@ type outboxBuffer struct {
 
 var outboxBuffers = sync.Pool{New: func() any { return new(outboxBuffer) }}
 
-// takeBuffer gets a block without data a buffer with room for so many bytes.
+// takeBuffer gets a block without data a buffer with room for so many bytes; a new one has
+// somewhat more, for blocks are not all alike.
 func (b *outboxBlock) takeBuffer(room int) {
 	b.buffer = outboxBuffers.Get().(*outboxBuffer)
 	if cap(b.buffer.bytes) < room {
-		b.buffer.bytes = make([]byte, 0, room)
+		b.buffer.bytes = make([]byte, 0, room+room/8)
 	}
 	b.data = b.buffer.bytes
 }
@@ -200,7 +201,7 @@ func (o *outbox) seal() {
 		roomy.giveBuffer()
 	}
 	o.open, o.openAcked = outboxBlock{}, outboxPart{}
-	o.open.takeBuffer(len(b.data) + len(b.data)/8) // it will be as large, more or less
+	o.open.takeBuffer(len(b.data)) // it will be as large, more or less
 	o.sum += b.digest()
 	o.memory += b.bytes
 	if o.window == len(o.sealed) && b.last <= o.acked { // it is restored
