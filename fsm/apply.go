@@ -119,7 +119,7 @@ func (st *state) applyBatches(index uint64, d *decoder) *Result {
 			result.Batches = append(result.Batches, st.applyBatch(b, index, &news))
 		}
 	}
-	if news.rows > 0 && st.settings.OutboxBytesMax > 0 {
+	if news.rows > 0 {
 		st.outbox.append(news)
 	}
 	st.news = news.records
@@ -137,7 +137,8 @@ func (st *state) applyBatch(b Batch, index uint64, news *outboxEntry) BatchResul
 		return BatchResult{Verdict: OutboxFull}
 	}
 	statuses = make([]Status, 0, b.Count)
-	rest, told := b.Records, 0 // what is not among the news yet; how much of it, from the first byte, is news
+	tell := st.settings.OutboxBytesMax > 0
+	rest, told := b.Records, 0 // what is not among the news yet; how much of it, from the first byte, is to be
 	for data := b.Records; len(statuses) < b.Count; {
 		next, after, err := st.lookAhead(data, b.Count-len(statuses))
 		if err != nil {
@@ -146,7 +147,7 @@ func (st *state) applyBatch(b Batch, index uint64, news *outboxEntry) BatchResul
 		for i := range next {
 			s, isNews := st.applyRecord(&next[i])
 			statuses = append(statuses, s)
-			if isNews {
+			if isNews && tell {
 				news.rows++
 				told += len(next[i].encoded)
 			} else {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"sort"
-	"sync"
 	"sync/atomic"
 )
 
@@ -42,6 +41,7 @@ type outbox struct {
 	spool   spool
 	spooled int   // so many of the sealed blocks, from the first, are on disk
 	memory  int64 // bytes of the sealed blocks that are not
+	spares  []*outboxBuffer
 }
 
 // outboxPart is the size of a part of an outbox.
@@ -69,33 +69,38 @@ type outboxBlock struct {
 // unless somebody was ever given the block, who may be reading it still: on a follower, most
 // often nobody was.
 type outboxBuffer struct {
-	bytes []byte // empty
+	bytes []byte // empty; nil while a block has it
 	lent  atomic.Bool
 }
 
-var outboxBuffers = sync.Pool{New: func() any { return new(outboxBuffer) }}
+// sparesMax bounds the buffers that wait for a block.
+const sparesMax = 16
 
-// takeBuffer gets a block without data a buffer with room for so many bytes; a new one has
-// somewhat more, for blocks are not all alike.
-func (b *outboxBlock) takeBuffer(room int) {
-	b.buffer = outboxBuffers.Get().(*outboxBuffer)
-	if cap(b.buffer.bytes) < room {
-		b.buffer.bytes = make([]byte, 0, room+room/8)
+// beginBlock opens a block with room for so many bytes; a new buffer has somewhat more, for
+// blocks are not all alike.
+func (o *outbox) beginBlock(room int) {
+	buffer := new(outboxBuffer)
+	if n := len(o.spares); n > 0 {
+		buffer, o.spares = o.spares[n-1], o.spares[:n-1]
 	}
-	b.data = b.buffer.bytes
+	if cap(buffer.bytes) < room {
+		buffer.bytes = make([]byte, 0, room+room/8)
+	}
+	o.open, o.openAcked = outboxBlock{data: buffer.bytes, buffer: buffer}, outboxPart{}
+	buffer.bytes = nil
 }
 
-// giveBuffer ends the use of the block's data.
-func (b *outboxBlock) giveBuffer() {
-	if b.buffer != nil && !b.buffer.lent.Load() {
+// endBlock forgets a block's data.
+func (o *outbox) endBlock(b *outboxBlock) {
+	if b.buffer != nil && !b.buffer.lent.Load() && len(o.spares) < sparesMax {
 		b.buffer.bytes = b.data[:0]
-		outboxBuffers.Put(b.buffer)
+		o.spares = append(o.spares, b.buffer)
 	}
-	b.buffer, b.data = nil, nil
+	*b = outboxBlock{} // whoever still reads it has a copy
 }
 
 // lend returns a copy of the block for somebody who may keep it. It may be called by many
-// at once, but not beside a giveBuffer.
+// at once, but not beside an endBlock.
 func (b *outboxBlock) lend() outboxBlock {
 	if b.buffer != nil {
 		b.buffer.lent.Store(true)
@@ -104,9 +109,6 @@ func (b *outboxBlock) lend() outboxBlock {
 }
 
 func (b *outboxBlock) append(e outboxEntry) {
-	if b.buffer == nil {
-		b.takeBuffer(0)
-	}
 	begin := len(b.data)
 	if begin == 0 {
 		b.from = e.time
@@ -185,6 +187,9 @@ func entriesOf(data []byte) iter.Seq[outboxEntry] {
 }
 
 func (o *outbox) append(e outboxEntry) {
+	if o.open.buffer == nil {
+		o.beginBlock(0)
+	}
 	o.open.append(e)
 	if len(o.open.data) >= o.blockBytes {
 		o.seal()
@@ -195,13 +200,9 @@ func (o *outbox) append(e outboxEntry) {
 func (o *outbox) seal() {
 	b := o.open
 	if cap(b.data)-len(b.data) > len(b.data)/4 {
-		// It may wait long: little more room than it is charged for.
-		roomy := b
-		b.buffer, b.data = new(outboxBuffer), slices.Clone(b.data)
-		roomy.giveBuffer()
+		b.data = slices.Clone(b.data) // it may wait long: little more room than it is charged for
 	}
-	o.open, o.openAcked = outboxBlock{}, outboxPart{}
-	o.open.takeBuffer(len(b.data)) // it will be as large, more or less
+	o.beginBlock(len(b.data)) // the next one will be as large, more or less
 	o.sum += b.digest()
 	o.memory += b.bytes
 	if o.window == len(o.sealed) && b.last <= o.acked { // it is restored
@@ -257,8 +258,7 @@ func (o *outbox) narrow(bytesMax uint64, since int64) {
 		if n >= o.spooled {
 			o.memory -= b.bytes
 		}
-		b.giveBuffer()
-		*b = outboxBlock{} // whoever still reads it has a copy
+		o.endBlock(b)
 	}
 	o.window -= n
 	o.spooled = max(o.spooled-n, 0)
@@ -266,8 +266,8 @@ func (o *outbox) narrow(bytesMax uint64, since int64) {
 		o.sealed = nil
 		if o.open.bytes > 0 && o.openAcked == o.open.outboxPart && excess(&o.open) {
 			o.dropped = o.open.last
-			o.open.giveBuffer()
-			o.open, o.openAcked = outboxBlock{}, outboxPart{}
+			o.endBlock(&o.open)
+			o.openAcked = outboxPart{}
 		}
 	}
 }

@@ -236,3 +236,28 @@ func TestOutboxWritesOverNothingThatSomebodyHas(t *testing.T) {
 		}
 	}
 }
+
+// A block with far too much room, that somebody was given while it grew, is sealed.
+func TestOutboxCutsRoomyBlockThatSomebodyHas(t *testing.T) {
+	config := shardConfig
+	config.BlockBytes = 400
+	s := &shard{t: t, replica: newReplica(config)}
+	s.propose(shardSettings)
+	var many []fsm.Record
+	for i := range 200 {
+		many = append(many, put(numbered("many", i), "RU", noon+day))
+	}
+	s.write(noon, many...) // the next block gets room for as much
+	var pages []fsm.OutboxBatch
+	var want []string
+	for i := range 100 {
+		s.write(noon, put(numbered("user", i), "RU", noon+day))
+		page, _ := s.OutboxNext(s.index-1, 1)
+		pages, want = append(pages, page), append(want, string(page.Records[0]))
+	}
+	for i, page := range pages {
+		if string(page.Records[0]) != want[i] {
+			t.Fatalf("batch %d was written over", i)
+		}
+	}
+}

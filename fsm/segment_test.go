@@ -105,3 +105,29 @@ func TestSegmentsOfOneLeaveNothing(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// A segment is dropped and begun again among the records that are looked at ahead together,
+// after what it was counted in went to another. There must be as many of them: see aheadRecords.
+func TestSegmentBegunAgainIsCountedByItself(t *testing.T) {
+	s := newShard(t)
+	at := int64(noon + day)
+	var before, together []fsm.Record
+	for i := range 10 {
+		before = append(before, put(numbered("a", i), "A", at))
+	}
+	s.write(noon, before...)
+	for i := range 5 {
+		s.write(noon, remove(numbered("a", i), "A"))
+		together = append(together, remove(numbered("a", 5+i), "A"))
+	}
+	for i := range 10 {
+		together = append(together, put(numbered("b", i), "B", at))
+	}
+	s.write(noon, append(together, put("a-10", "A", at))...)
+	s.wantCounts(noon, map[string]int64{"A": 1, "B": 10})
+	s.tick(at+day, at+day)
+	s.wantCounts(at+day, map[string]int64{})
+	if n := s.Stats().Segments; n != 0 {
+		t.Errorf("%d segments are left", n)
+	}
+}

@@ -37,6 +37,7 @@ var config = fsm.Config{
 	Incarnation:   [16]byte{1},
 	HashKey:       [16]byte{0: 7, 8: 9},
 	BucketSeconds: bucketSeconds,
+	BlockBytes:    64 << 10, // as a node has them
 	Born:          born,
 }
 

@@ -58,4 +58,4 @@ func (m *Memory) Gather() bool {
 }
 
 // words returns the numbers of a block.
-func (m *Memory) words(c cell) []uint64 { return m.blocks[c.width()%widths].Run(c.number()) }
+func (m *Memory) words(c cell) []uint64 { return m.blocks[c.width()].Run(c.number()) }
