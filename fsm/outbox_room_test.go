@@ -12,7 +12,7 @@ func TestOutboxBlocksHaveLittleRoom(t *testing.T) {
 		o.append(outboxEntry{index: index, rows: 1, records: make([]byte, bytes)})
 	}
 	for range 3 * sparesMax {
-		for range 5 {
+		for range 2 * sparesMax {
 			entry(5000)
 		}
 		for range 40 {
