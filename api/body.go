@@ -101,7 +101,7 @@ func bodyProblem(err error) (problemKind, string) {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, errBodyTooLarge):
-		return problemTooLarge, "the body is larger than this node accepts: send less at once"
+		return problemTooLarge, "the body is larger than this node accepts (body_bytes_max, bulk_body_bytes_max): send less at once"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return problemTimeout, "the body did not arrive in time: send it faster, or less at once"
 	case errors.Is(err, io.ErrUnexpectedEOF):

@@ -125,8 +125,11 @@ func (s *Server) problemOf(err error, otherwise problemKind, r *route) (kind pro
 		return otherwise, otherwise.defaultDetail(), 0
 	}
 	kind = f.Kind.problem()
-	if f.Detail == "" {
+	switch {
+	case f.Detail == "":
 		return kind, kind.defaultDetail(), f.RetryAfter
+	case kind == problemUnknown:
+		return kind, f.Detail + "; " + detailUnknown, f.RetryAfter
 	}
 	return kind, f.Detail, f.RetryAfter
 }

@@ -350,7 +350,7 @@ func voters(founders []cluster.Founder) []raft.Server {
 func (n *Node) born() (*core, error) {
 	c := n.core.Load()
 	if c == nil {
-		return nil, &NotApplied{Reason: "this node is in no cluster yet: " + n.whyNot(), RetryAfter: time.Second}
+		return nil, &NotApplied{Reason: "this node serves no cluster yet: " + n.whyNot(), RetryAfter: time.Second}
 	}
 	if _, known := n.cluster.State().Nodes[n.options.Self.ID]; !known {
 		return nil, &NotApplied{Reason: "this node has left the cluster: ask another", RetryAfter: time.Minute}
