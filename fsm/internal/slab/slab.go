@@ -65,7 +65,8 @@ func (s *Slab[T]) Alloc() (number uint32, object *T) {
 	}
 	number = s.next
 	s.next++
-	if s.next > s.plain && s.ahead == nil && s.next&(1<<s.shift-1) >= 1<<s.shift/8*7 {
+	// Clearing a chunk may take as long as filling a quarter of one, and at times three times that.
+	if s.next > s.plain && s.ahead == nil && s.next&(1<<s.shift-1) >= 1<<s.shift/2 {
 		s.ahead = prepare(s.chunkBytes())
 	}
 	if s.next == 0 {
