@@ -50,7 +50,7 @@ func (o *outbox) beginBlock(room int) {
 	buffer.bytes = nil
 }
 
-// endBlock forgets a block's data.
+// endBlock forgets a block, and keeps its buffer for another if it may.
 func (o *outbox) endBlock(b *outboxBlock) {
 	if b.buffer != nil && !b.buffer.lent.Load() && len(o.spares) < sparesMax {
 		b.buffer.bytes = b.data[:0]

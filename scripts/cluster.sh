@@ -2,7 +2,8 @@
 # in $scratch_in or here, until the script ends, and so long at most the cluster runs. Uses
 # ports 8100 to 8130 on 127.0.0.1.
 
-scratch=$(mktemp -d "${scratch_in:-$PWD}/bench-cluster-XXXXXX")
+scratch=${scratch_in:-$PWD}/bench-cluster-$$
+mkdir -m 700 "$scratch" || exit
 urls=http://127.0.0.1:8100,http://127.0.0.1:8101,http://127.0.0.1:8102
 dev=
 finish() {

@@ -35,8 +35,7 @@
 //	  heap + mapped       what Go's runtime has in use (heap, stacks, its own tables)
 //	                      and what the machine maps beside it, less what the generator
 //	                      used before there was a machine. "As it is": no collection
-//	                      was asked for; below 4 MiB Go makes none, so that it is not
-//	                      judged at 1 million. RSS is the kernel's word, as a cross-check: it
+//	                      was asked for. RSS is the kernel's word, as a cross-check: it
 //	                      also has what Go has freed and not returned.
 //	  highest             the most per membership on the way from 1 to 20 million, as
 //	                      it is, seen every 100,000

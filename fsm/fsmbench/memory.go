@@ -12,10 +12,6 @@ type memoryFigures struct {
 	Samples   []growthPeak `json:"samples,omitempty"`
 }
 
-// goHeapMin is the least bytes of heap at which Go collects garbage. With fewer memberships, a
-// byte of each says nothing about them.
-const goHeapMin = 4 << 20
-
 // growthPeak is the memory at one point of the growth.
 type growthPeak struct {
 	Members int     `json:"members"`
@@ -65,12 +61,8 @@ func (f *memoryFigures) sample(j job, s *shard, g *gauge) error {
 func (f *memoryFigures) rows() []row {
 	each := func(bytes int64) float64 { return float64(bytes) / float64(f.Members) }
 	at := millions(f.Members)
-	asItIs := row{What: "heap + mapped as it is, " + at, Value: each(f.AsItIs.total()), Unit: perMembership}
-	if f.Members >= goHeapMin {
-		asItIs = asItIs.atMost(16)
-	}
 	rows := []row{
-		asItIs,
+		row{What: "heap + mapped as it is, " + at, Value: each(f.AsItIs.total()), Unit: perMembership}.atMost(16),
 		row{What: "heap + mapped after a collection, " + at, Value: each(f.Collected.total()), Unit: perMembership}.atMost(16),
 		{What: "of it mapped, " + at, Value: each(f.Collected.Mapped), Unit: perMembership},
 		{What: "RSS growth, " + at, Value: each(f.AsItIs.RSS), Unit: perMembership},
